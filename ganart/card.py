@@ -1,0 +1,86 @@
+"""What a model file says of itself: read from its header alone, without torch and without its weights.
+
+A model is a safetensors file whose metadata holds one JSON string under "ganart".
+"""
+
+import dataclasses
+import json
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+from ganart import config
+from ganart.errors import InputError, ModelError
+
+MODEL_VERSION = 1
+MAX_HEADER = 1_000_000  # bytes; a model of this program has a few thousand
+
+
+@dataclass(frozen=True)
+class Card:
+    """The words that travel with the weights.
+
+    name: of the run or the model. hash: SHA-256 over the tensors in name order.
+    dataset: {name, hash, pictures, held_out}. recipe: the whole TrainConfig, as JSON.
+    step, kimg: how long it was trained. averaged: whether G is an average of weights (EMA).
+    """
+
+    name: str
+    hash: str
+    networks: config.NetworkConfig
+    dataset: dict
+    recipe: dict
+    step: int
+    kimg: float
+    averaged: bool
+    version: int = MODEL_VERSION
+
+    def to_json(self) -> str:
+        return json.dumps({"format": "ganart-model", **dataclasses.asdict(self)}, ensure_ascii=False)
+
+
+def read_header(path: Path) -> dict[str, str]:
+    """The metadata of a safetensors file; raises ModelError where it is none, or OSError."""
+    with path.open("rb") as file:
+        start = file.read(8)
+        length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
+        if not 2 <= length <= MAX_HEADER:
+            raise ModelError(f"{path.name} is not a ganart model: it does not start with a safetensors header.")
+        raw = file.read(length)
+    try:
+        metadata = json.loads(raw)["__metadata__"]
+        return {str(key): str(value) for key, value in metadata.items()}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ModelError(f"{path.name} is not a ganart model: its header holds no card.") from error
+
+
+def read_card(path: Path) -> Card:
+    """The card of the model at `path`.
+
+    Raises ModelError for a file that is missing, is no ganart model or was written by a newer version.
+    """
+    try:
+        text = read_header(path).get("ganart", "")
+    except OSError as error:
+        raise ModelError(f"The model {path.name} cannot be read ({error.strerror}).") from error
+    return parse(text, path.name)
+
+
+def parse(text: str, name: str) -> Card:
+    """The card in the JSON string `text`; `name` is the file's, for the error messages."""
+    try:
+        values = json.loads(text)
+        if values.pop("format") != "ganart-model":
+            raise ValueError("another format")
+        version = values["version"]
+        if version == MODEL_VERSION:
+            card = Card(**{**values, "networks": config.networks_from_dict(values["networks"])})
+    except InputError as error:
+        raise ModelError(f"{name} cannot be used: {error}") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ModelError(f"{name} is not a ganart model: its card cannot be read.") from error
+    if version != MODEL_VERSION:
+        raise ModelError(
+            f"{name} has model version {version!r}, and this ganart reads version {MODEL_VERSION}. Update ganart."
+        )
+    return card

@@ -1,0 +1,128 @@
+"""Weights and training states as safetensors files, checked on the way in. Nothing here unpickles."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from ganart.card import Card, parse
+from ganart.config import NetworkConfig
+from ganart.errors import ModelError
+from ganart.files import write_atomic
+from ganart.networks import Discriminator, Generator
+
+STATE_VERSION = 1
+MAX_BYTES = 512_000_000
+
+
+def tensors_hash(tensors: dict[str, Tensor]) -> str:
+    """SHA-256 over name, type, shape and bytes of every tensor, in name order."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
+        digest.update(tensor.view(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def named(prefix: str, module: nn.Module) -> dict[str, Tensor]:
+    """Parameters and buffers of a module as "PREFIX.name" -> contiguous CPU tensor. BatchNorm's counters of
+    batches are left out: nothing reads them."""
+    return {
+        f"{prefix}.{name}": tensor.detach().cpu().contiguous()
+        for name, tensor in module.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+
+
+def load_named(module: nn.Module, prefix: str, tensors: dict[str, Tensor]) -> None:
+    """Copy "PREFIX.name" tensors into a module; raises KeyError or RuntimeError where they do not fit."""
+    counters = {n: t for n, t in module.state_dict().items() if n.endswith("num_batches_tracked")}
+    start = len(prefix) + 1
+    own = {name[start:]: tensor for name, tensor in tensors.items() if name.startswith(prefix + ".")}
+    module.load_state_dict({**counters, **own}, strict=True)
+
+
+def model_bytes(G: nn.Module, D: nn.Module | None, **card: object) -> bytes:
+    """A model file: G, optionally D, and the card's fields (all of `Card` but `hash`)."""
+    tensors = named("G", G) | (named("D", D) if D is not None else {})
+    text = Card(hash=tensors_hash(tensors), **card).to_json()
+    return safetensors.torch.save(tensors, metadata={"ganart": text})
+
+
+def _expected(networks: NetworkConfig, with_D: bool) -> dict[str, tuple[int, ...]]:
+    with torch.device("meta"):  # shapes without memory
+        modules = {"G": Generator(networks)} | ({"D": Discriminator(networks)} if with_D else {})
+    return {
+        f"{prefix}.{name}": tuple(tensor.shape)
+        for prefix, module in modules.items()
+        for name, tensor in module.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], Card]:
+    """All tensors of a model file and its card; raises ModelError for anything that is not exactly right."""
+    # Bytes, not a memory map: a file that shrinks under a map would take the whole process down.
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ModelError(f"{path.name} is larger than {MAX_BYTES // 10**6} MB, more than any ganart model has.")
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"The model {path.name} cannot be read ({error.strerror}).") from error
+    try:
+        tensors = safetensors.torch.load(data)
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        text = header.get("__metadata__", {}).get("ganart", "")
+    except (safetensors.SafetensorError, ValueError, RuntimeError, KeyError) as error:
+        raise ModelError(f"{path.name} is damaged or not a ganart model. Export or copy it again.") from error
+    card = parse(text, path.name)
+    expected = _expected(card.networks, any(name.startswith("D.") for name in tensors))
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    if found != expected or any(tensor.dtype != torch.float32 for tensor in tensors.values()):
+        raise ModelError(f"{path.name} is damaged: its weights do not fit the networks that its card names.")
+    if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
+        raise ModelError(f"{path.name} holds weights that are not finite numbers, so it cannot draw.")
+    if tensors_hash(tensors) != card.hash:
+        raise ModelError(f"{path.name} is damaged: its weights are not the ones that its card was made for.")
+    return tensors, card
+
+
+def load_generator(path: Path) -> tuple[Generator, Card]:
+    """G of a model file, in eval mode on the CPU, and the file's card; raises ModelError."""
+    tensors, card = load_tensors(path)
+    G = Generator(card.networks)
+    load_named(G, "G", tensors)
+    return G.eval().requires_grad_(False), card
+
+
+def save_state(path: Path, tensors: dict[str, Tensor], values: dict) -> None:
+    """Replace a training state; the one before stays as `NAME.prev`. Raises OSError on a full disk."""
+    text = json.dumps({"format": "ganart-state", "version": STATE_VERSION, **values})
+    write_atomic(path, safetensors.torch.save(tensors, metadata={"ganart": text}), keep_previous=True)
+
+
+def load_state(path: Path) -> tuple[dict[str, Tensor], dict]:
+    """The training state at `path`, or the one before it where that is damaged.
+
+    Raises ModelError where neither can be read, or where a newer version wrote it.
+    """
+    for candidate in (path, path.with_name(path.name + ".prev")):
+        try:
+            data = candidate.read_bytes()
+            header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+            values = json.loads(header["__metadata__"]["ganart"])
+            tensors = safetensors.torch.load(data)
+        except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError):
+            continue
+        if values.get("format") == "ganart-state" and values.get("version") == STATE_VERSION:
+            return tensors, values
+        raise ModelError(
+            f"{candidate.name} has state version {values.get('version')!r}, and this ganart reads "
+            f"{STATE_VERSION}. Update ganart to go on with this run."
+        )
+    raise ModelError(f"No readable {path.name} was found, so this run cannot go on. Start a new run.")

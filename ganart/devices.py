@@ -1,0 +1,23 @@
+"""Which processor trains, and what it is good at."""
+
+import torch
+
+from ganart.errors import InputError
+
+
+def pick(device: str) -> str:
+    """ "auto" -> "cuda", else "mps", else "cpu"; raises InputError for a device that is not there."""
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if device == "auto":
+        return next(name for name, there in available.items() if there)
+    if not available.get(device, False):
+        there = ", ".join(name for name, is_there in available.items() if is_there)
+        raise InputError(f"The device {device} is not available on this computer. Use {there}, or auto.")
+    return device
+
+
+def may_like_bfloat16(device: str) -> bool:
+    """Whether bfloat16 can be faster than float32 there: a reason to measure it, no more."""
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device == "cpu" and torch.backends.cpu.get_cpu_capability() not in ("DEFAULT", "NO AVX")

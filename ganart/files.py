@@ -1,0 +1,82 @@
+"""Files that are either the old version or the new one, never half of each."""
+
+import contextlib
+import json
+import os
+import time
+from pathlib import Path
+
+
+def write_atomic(path: Path, data: bytes, *, keep_previous: bool = False, durable: bool = True) -> None:
+    """Replace the file at `path` by `data` in one move.
+
+    The bytes go to a temporary file beside the target first, so a full disk or a kill leaves the old file
+    as it was. With `keep_previous` the version before stays beside it as `NAME.prev`. With `durable` the
+    bytes are flushed to the disk before the move, and the folder after it (POSIX).
+
+    Raises OSError when the disk is full or the folder cannot be written.
+    """
+    temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        if keep_previous and path.exists():
+            _keep_previous(path)
+        replace_with_retry(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    if durable and os.name == "posix":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _keep_previous(path: Path) -> None:
+    """Give the file a second name, `NAME.prev`, without a moment in which neither name exists."""
+    spare = path.with_name(f"{path.name}.tmp-{os.getpid()}-prev")
+    spare.unlink(missing_ok=True)
+    try:
+        os.link(path, spare)
+    except OSError:  # exFAT and some network shares know no hard links
+        spare.write_bytes(path.read_bytes())
+    replace_with_retry(spare, path.with_name(path.name + ".prev"))
+
+
+def replace_with_retry(source: Path, target: Path) -> None:
+    """`os.replace`, tried for 2.5 s where Windows refuses because a scanner or a reader holds the file."""
+    deadline = time.monotonic() + 2.5
+    pause = 0.05
+    while True:
+        try:
+            source.replace(target)
+            return
+        except PermissionError:
+            if os.name != "nt" or time.monotonic() > deadline:
+                raise
+            time.sleep(pause)
+            pause = min(2 * pause, 0.5)
+
+
+def write_json(path: Path, value: dict, *, durable: bool = False) -> None:
+    """Replace the file at `path` by `value` as JSON."""
+    write_atomic(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode(), durable=durable)
+
+
+def read_json(path: Path) -> dict | None:
+    """The JSON object in the file at `path`; None where there is no file or no whole object in it."""
+    with contextlib.suppress(OSError, ValueError):
+        value = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(value, dict):
+            return value
+    return None
+
+
+def sweep_temporary(folder: Path) -> None:
+    """Delete what a killed writer left in `folder`. Call it only while holding the folder's lock."""
+    for path in folder.glob("*.tmp-*"):
+        path.unlink(missing_ok=True)

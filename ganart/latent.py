@@ -1,0 +1,107 @@
+"""Points and paths in the latent space. All z are float32 (N, z_dim) numpy arrays drawn from N(0, I)."""
+
+import numpy as np
+
+from ganart.errors import InputError
+from ganart.randomness import generator
+
+MAX_SEED = 2**32 - 1
+
+
+def sample_z(seeds: list[int], z_dim: int) -> np.ndarray:
+    """The latents of these seeds, (len(seeds), z_dim): a seed is a picture, whatever is drawn beside it.
+
+    Raises InputError for a seed outside 0 … 2^32 - 1.
+    """
+    for seed in seeds:
+        if not 0 <= seed <= MAX_SEED:
+            raise InputError(f"Seed {seed} was given, but seeds lie between 0 and {MAX_SEED}.")
+    if not seeds:
+        return np.zeros((0, z_dim), np.float32)
+    return np.stack([generator(seed, "seed").standard_normal(z_dim, np.float32) for seed in seeds])
+
+
+def slerp(a: np.ndarray, b: np.ndarray, t: np.ndarray) -> np.ndarray:
+    """Along the great arc from `a` to `b`, both (z_dim,), at t (T,) in [0, 1] -> (T, z_dim).
+
+    Directions turn at constant speed, lengths change linearly (White 2016, arXiv:1609.04468). A straight
+    line would pass nearer to the origin than any sample of N(0, I), where G paints grey. Vectors that are
+    parallel have no great arc between them and are joined by the straight line.
+    """
+    t = np.asarray(t, np.float64)[:, None]
+    norm_a, norm_b = np.linalg.norm(a), np.linalg.norm(b)
+    if norm_a == 0 or norm_b == 0:
+        return ((1 - t) * a + t * b).astype(np.float32)
+    unit_a, unit_b = a / norm_a, b / norm_b
+    cosine = np.clip(np.dot(unit_a, unit_b), -1.0, 1.0)
+    if abs(cosine) > 0.9995:
+        return ((1 - t) * a + t * b).astype(np.float32)
+    angle = np.arccos(cosine)
+    direction = (np.sin((1 - t) * angle) * unit_a + np.sin(t * angle) * unit_b) / np.sin(angle)
+    return (direction * ((1 - t) * norm_a + t * norm_b)).astype(np.float32)
+
+
+def keyframe_loop(keyframes: np.ndarray, frames: int) -> np.ndarray:
+    """A closed walk through keyframes (K, z_dim) in turn, back to the first -> (frames, z_dim).
+
+    Frame 0 is the first keyframe; the frame after the last would be it again, so the loop has no double
+    picture where it closes. Each leg takes the same time.
+    Raises InputError for fewer than two keyframes or fewer frames than keyframes.
+    """
+    count = len(keyframes)
+    if count < 2:
+        raise InputError("A walk needs at least two keyframes. Add another seed.")
+    if frames < count:
+        raise InputError(f"{frames} frames are too few for {count} keyframes. Make the film longer.")
+    position = np.arange(frames) * (count / frames)
+    leg = np.minimum(position.astype(int), count - 1)
+    path = np.empty((frames, keyframes.shape[1]), np.float32)
+    for k in range(count):
+        path[leg == k] = slerp(keyframes[k], keyframes[(k + 1) % count], position[leg == k] - k)
+    return path
+
+
+def seed_loop(seed: int, z_dim: int, frames: int) -> np.ndarray:
+    """A great circle that starts at the seed's latent and comes back to it -> (frames, z_dim).
+
+    z(t) = z cos t + w sin t, with w of the same length and at right angles to z, drawn from the same seed:
+    every point is as far from the origin as the seed's own latent, and every step is equally long.
+    """
+    z = sample_z([seed], z_dim)[0].astype(np.float64)
+    w = generator(seed, "circle").standard_normal(z_dim)
+    w -= z * (w @ z) / (z @ z)
+    w *= np.linalg.norm(z) / np.linalg.norm(w)
+    t = np.arange(frames)[:, None] * (2 * np.pi / frames)
+    return (np.cos(t) * z + np.sin(t) * w).astype(np.float32)
+
+
+def neighbours(z: np.ndarray, amount: float, count: int, seed: int) -> np.ndarray:
+    """`count` variations of one latent (z_dim,) -> (count, z_dim), each of the same length as z.
+
+    amount: 0 is z itself, 1 an unrelated direction; in between z turns by amount * 90 degrees.
+    """
+    rng = generator(seed, "neighbours")
+    other = rng.standard_normal((count, len(z)))
+    other -= np.outer(other @ z / (z @ z), z)
+    other *= np.linalg.norm(z) / np.linalg.norm(other, axis=1, keepdims=True)
+    angle = amount * np.pi / 2
+    return (np.cos(angle) * z + np.sin(angle) * other).astype(np.float32)
+
+
+def parse_seeds(text: str) -> list[int]:
+    """Seeds as people type them: "0-35,40,3" -> [0, …, 35, 40, 3], ranges inclusive.
+
+    Raises InputError for anything else, and for more than 10,000 seeds.
+    """
+    seeds: list[int] = []
+    for part in text.replace(" ", "").split(","):
+        first, dash, last = part.partition("-")
+        if not (first.isascii() and first.isdigit() and (not dash or (last.isascii() and last.isdigit()))):
+            raise InputError(f"“{text}” is not a list of seeds. Write whole numbers and ranges, such as 0-35,40,3.")
+        low, high = int(first), int(last or first)
+        if high < low or high > MAX_SEED:
+            raise InputError(f"“{part}” is not a range of seeds. Seeds go upwards from 0 to {MAX_SEED}.")
+        if len(seeds) + high - low + 1 > 10_000:
+            raise InputError("More than 10,000 seeds were given. Ask for fewer at a time.")
+        seeds += range(low, high + 1)
+    return seeds

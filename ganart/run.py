@@ -1,0 +1,353 @@
+"""A run folder: the only thing that pages, command line and trainer share. Imports no torch.
+
+    config.json         all settings, written once by the launcher
+    control.json        what is asked of the trainer: run, pause or stop
+    run.lock            held by the trainer for life; free while the status is unfinished means it crashed
+    status.json         where it stands, replaced about once a second by the trainer
+    metrics.jsonl       one line of figures at a time
+    samples/            sheets of G at the same 36 latents, named by step
+    state.safetensors   everything needed to go on; the one before it as .prev
+    model.safetensors   the generator so far
+    log.txt             what the trainer printed
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import filelock
+
+from ganart import config, workspace
+from ganart.config import TrainConfig
+from ganart.errors import BusyError, InputError, RunError
+from ganart.files import read_json, write_json
+
+STATUS_VERSION = 1
+STARTING_SECONDS = 60.0  # importing torch takes a while on a cold disk
+STUCK_SECONDS = 60.0
+UNFINISHED = {"starting", "running", "paused", "stopping"}
+ACTIVE = UNFINISHED | {"stuck"}
+FINISHED = {"done", "stopped", "failed"}
+REQUESTS = ("run", "pause", "stop")
+STEP_DIGITS = 8
+
+# A trainer with passive waiting leaves the processor to the pages between its parallel parts. Alone it loses
+# nothing by it; beside a rendering page it is what keeps both usable.
+THREAD_ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where a run stands. `state` is one of starting, running, paused, stopping, done, stopped, failed, or
+    derived by the reader: crashed (nobody holds the lock), stuck (no heartbeat for a minute)."""
+
+    state: str = "starting"
+    step: int = 0
+    kimg: float = 0.0
+    total_kimg: float = 0.0
+    images_per_second: float = 0.0
+    eta_seconds: float | None = None
+    heartbeat: float = 0.0
+    device: str = ""
+    dtype: str = ""
+    error: str = ""
+    version: int = STATUS_VERSION
+
+    @property
+    def active(self) -> bool:
+        """Whether a trainer is at work, or should be."""
+        return self.state in ACTIVE
+
+    @property
+    def progress(self) -> float:
+        """Share of the training that is done, 0 … 1."""
+        return min(1.0, self.kimg / self.total_kimg) if self.total_kimg else 0.0
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run by its folder. Nothing is kept in memory: every call reads the files."""
+
+    folder: Path
+
+    @property
+    def id(self) -> str:
+        """Number and name, such as "0003-van-gogh"."""
+        return self.folder.name
+
+    @property
+    def name(self) -> str:
+        """The name alone, such as "van-gogh"."""
+        return self.id.partition("-")[2]
+
+    @property
+    def model(self) -> Path:
+        return self.folder / "model.safetensors"
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "state.safetensors"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log.txt"
+
+    def config(self) -> TrainConfig:
+        """The settings; raises RunError where the file is missing or damaged."""
+        values = read_json(self.folder / "config.json")
+        if values is None:
+            raise RunError(f"The run {self.id} has no readable config.json, so it cannot be used. Start a new run.")
+        return config.train_from_dict(values)
+
+    def lock(self) -> filelock.FileLock:
+        """The lock that the trainer holds for life."""
+        return filelock.FileLock(self.folder / "run.lock")
+
+    def status(self) -> Status:
+        """Where the run stands, with `crashed` and `stuck` derived from the lock and the heartbeat."""
+        status = self.written_status()
+        if status.state not in UNFINISHED:
+            return status
+        age = time.time() - status.heartbeat
+        if _held(self.lock()):
+            return dataclasses.replace(status, state="stuck") if age > STUCK_SECONDS else status
+        status = self.written_status()  # the trainer may have finished between the two looks
+        if status.state not in UNFINISHED or (status.state == "starting" and age < STARTING_SECONDS):
+            return status
+        return dataclasses.replace(status, state="crashed")
+
+    def written_status(self) -> Status:
+        """What the trainer wrote last; a fresh status where there is none."""
+        values = read_json(self.folder / "status.json") or {}
+        known = {f.name for f in dataclasses.fields(Status)}
+        return Status(**{key: value for key, value in values.items() if key in known})
+
+    def write_status(self, status: Status) -> None:
+        """For the trainer, and for the launcher before there is one."""
+        values = dataclasses.asdict(dataclasses.replace(status, heartbeat=time.time()))
+        write_json(self.folder / "status.json", values)
+
+    def request(self, what: str) -> None:
+        """Ask the trainer to "run", "pause" or "stop"; it looks at every step."""
+        if what not in REQUESTS:
+            raise ValueError(f"unknown request {what!r}")
+        write_json(self.folder / "control.json", {"version": 1, "request": what})
+
+    def requested(self) -> str:
+        """What is asked of the trainer now."""
+        request = (read_json(self.folder / "control.json") or {}).get("request")
+        return request if request in REQUESTS else "run"
+
+    def metrics(self) -> list[dict]:
+        """All lines of figures, oldest first; a torn last line is left out."""
+        return list(_json_lines(self.folder / "metrics.jsonl"))
+
+    def append_metrics(self, values: dict) -> None:
+        """For the trainer: add one line of figures."""
+        with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(values) + "\n")
+
+    def rewind_to(self, step: int) -> None:
+        """For the trainer, on resuming: forget the figures and sheets beyond the state it goes on from."""
+        kept = [line for line in self.metrics() if line["step"] <= step]
+        text = "".join(json.dumps(line) + "\n" for line in kept)
+        (self.folder / "metrics.jsonl").write_text(text, encoding="utf-8")
+        for path in self.samples():
+            if int(path.stem) > step:
+                path.unlink()
+
+    def samples(self) -> list[Path]:
+        """The sheets, oldest first; the stem of each is its step."""
+        return sorted(p for p in (self.folder / "samples").glob("*.png") if p.stem.isdigit())
+
+    def sample_path(self, step: int) -> Path:
+        """Where the sheet of a step belongs."""
+        return self.folder / "samples" / f"{step:0{STEP_DIGITS}d}.png"
+
+    def log_tail(self, lines: int = 20) -> str:
+        """The end of what the trainer printed."""
+        with contextlib.suppress(OSError):
+            return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+        return ""
+
+
+def _json_lines(path: Path) -> Iterator[dict]:
+    with contextlib.suppress(OSError), path.open(encoding="utf-8") as file:
+        for line in file:
+            with contextlib.suppress(ValueError):
+                if line.endswith("\n") and isinstance(value := json.loads(line), dict):
+                    yield value
+
+
+def _held(lock: filelock.FileLock) -> bool:
+    try:
+        with lock.acquire(blocking=False):
+            return False
+    except filelock.Timeout:
+        return True
+
+
+# --- finding runs -----------------------------------------------------------------------------------------------
+
+
+def list_runs() -> list[Run]:
+    """All runs, newest first."""
+    folders = [p for p in workspace.folder("runs").iterdir() if re.fullmatch(r"\d{4,}-[a-z0-9-]{1,40}", p.name)]
+    return [Run(p) for p in sorted(folders, key=lambda p: int(p.name.split("-")[0]), reverse=True)]
+
+
+def find_run(text: str) -> Run:
+    """The run that is meant by its id, its name where only one has it, or its path.
+
+    Raises InputError where there is none, or several.
+    """
+    if workspace.looks_like_path(text):
+        folder = Path(text).expanduser().resolve()
+        if (folder / "config.json").is_file():
+            return Run(folder)
+        raise InputError(f"“{text}” is not a run folder: it holds no config.json.")
+    found = [run for run in list_runs() if text in (run.id, run.name)]
+    if not found:
+        raise InputError(f"There is no run “{text}”. See them all with: python -m ganart list")
+    if len(found) > 1:
+        names = ", ".join(run.id for run in reversed(found))
+        raise InputError(f"“{text}” is the name of several runs: {names}. Give the whole name.")
+    return found[0]
+
+
+def device_lock(device: str) -> filelock.FileLock:
+    """The lock that a trainer holds on its device: one training at a time on each."""
+    return filelock.FileLock(workspace.folder("locks") / f"{device}.lock")
+
+
+def active_run(device: str) -> Run | None:
+    """The run that trains, pauses or starts on this device now."""
+    for run in list_runs():
+        with contextlib.suppress(RunError, InputError):
+            if run.status().active and run.config().device == device:
+                return run
+    return None
+
+
+# --- starting ---------------------------------------------------------------------------------------------------
+
+
+def create(settings: TrainConfig, name: str) -> Run:
+    """A new run folder with its config, for a trainer in this very process.
+
+    `settings.device` is a real device here, not "auto": whoever creates a run has looked.
+    Raises InputError for a name that is not usable, BusyError where the device trains already.
+    """
+    workspace.check_name(name)
+    with filelock.FileLock(workspace.folder("locks") / "launch.lock"):
+        refuse_if_busy(settings.device)
+        return _create(settings, name)
+
+
+def _create(settings: TrainConfig, name: str) -> Run:
+    numbers = [int(run.id.split("-")[0]) for run in list_runs()]
+    run = Run(workspace.folder("runs") / f"{max(numbers, default=0) + 1:04d}-{name}")
+    (run.folder / "samples").mkdir(parents=True)
+    write_json(run.folder / "config.json", config.to_dict(settings), durable=True)
+    run.write_status(Status(total_kimg=settings.kimg, state="starting"))
+    return run
+
+
+def launch(settings: TrainConfig, name: str) -> Run:
+    """Create a run and start its trainer as a process of its own.
+
+    Raises BusyError, naming the run, where the device trains already; two tabs cannot slip past each other.
+    """
+    workspace.check_name(name)
+    with filelock.FileLock(workspace.folder("locks") / "launch.lock"):
+        refuse_if_busy(settings.device)
+        run = _create(settings, name)
+        _spawn(run)
+    return run
+
+
+def relaunch(run: Run) -> None:
+    """Start the trainer of a stopped, failed or crashed run again; it goes on where its state is.
+
+    Raises BusyError where the device trains already, RunError where there is nothing to go on with.
+    """
+    with filelock.FileLock(workspace.folder("locks") / "launch.lock"):
+        check_resumable(run)
+        refuse_if_busy(run.config().device)
+        run.write_status(dataclasses.replace(run.written_status(), state="starting", error=""))
+        _spawn(run)
+
+
+def check_resumable(run: Run) -> None:
+    """Raises InputError for a run that is done, RunError for one that is at work."""
+    status = run.status()
+    if status.state == "done":
+        raise InputError(f"The run {run.id} is done: it has seen all its {status.total_kimg:g} thousand pictures.")
+    if status.active:
+        raise RunError(f"The run {run.id} is already at work ({status.state}).")
+
+
+def refuse_if_busy(device: str) -> None:
+    """Raises BusyError where a run is at work on this device."""
+    if other := active_run(device):
+        raise BusyError(
+            f"The run {other.id} is training on this {device_words(device)} already ({other.status().state}). "
+            f"Stop it first, or wait until it is done."
+        )
+
+
+def device_words(device: str) -> str:
+    """ "cuda" -> "graphics card", for sentences."""
+    return {"cuda": "graphics card", "mps": "Mac's graphics chip"}.get(device, "processor")
+
+
+def _spawn(run: Run) -> None:
+    run.request("run")
+    options: dict = {"start_new_session": True}
+    if os.name == "nt":
+        options = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
+    with run.log.open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ganart.train", str(run.folder)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            close_fds=True,
+            env={
+                **os.environ,
+                **THREAD_ENVIRONMENT,
+                "PYTHONPATH": str(workspace.CHECKOUT),
+                "PYTHONUNBUFFERED": "1",
+                "GANART_HOME": str(workspace.home()),
+            },
+            **options,
+        )
+    threading.Thread(target=process.wait, daemon=True).start()  # collects the exit status: no zombie is left
+
+
+def stop(run: Run, seconds: float = 30.0) -> Status:
+    """Ask a run to stop and wait until it has; returns its status, also of a run that had ended before.
+
+    Raises RunError where it has not stopped in `seconds`.
+    """
+    deadline = time.monotonic() + seconds
+    if (status := run.status()).active:
+        run.request("stop")
+    while status.active:
+        if time.monotonic() > deadline:
+            raise RunError(
+                f"The run {run.id} has not stopped within {seconds:.0f} s. It was asked to and will stop at its "
+                "next step; see its log.txt if it does not."
+            )
+        time.sleep(0.1)
+        status = run.status()
+    return status

@@ -1,0 +1,69 @@
+"""Where things are kept, and what the names that people type mean. Imports no torch."""
+
+import os
+import re
+import unicodedata
+from pathlib import Path
+
+from ganart.errors import InputError
+
+PACKAGE = Path(__file__).resolve().parent
+CHECKOUT = PACKAGE.parent
+NAME = re.compile(r"[a-z0-9-]{1,40}")
+
+
+def home() -> Path:
+    """The workspace: `GANART_HOME`, else `workspace/` in a checkout, else `~/ganart`."""
+    if chosen := os.environ.get("GANART_HOME"):
+        return Path(chosen).expanduser().resolve()
+    if (CHECKOUT / "app.py").is_file():
+        return CHECKOUT / "workspace"
+    return Path.home() / "ganart"
+
+
+def folder(kind: str) -> Path:
+    """One folder of the workspace ("datasets", "runs", "exports", "uploads", "locks"), made if missing."""
+    path = home() / kind
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"The workspace {home()} cannot be written ({error.strerror}). "
+            "Set GANART_HOME to a folder that can."
+        ) from error
+    return path
+
+
+def slug(text: str) -> str:
+    """A name of the allowed form made from any text: "Van Gogh's" -> "van-gogh-s"."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:32].strip("-") or "pictures"
+
+
+def check_name(name: str) -> str:
+    """`name` itself; raises InputError where it is not 1 to 40 small letters, digits and hyphens."""
+    if not NAME.fullmatch(name):
+        raise InputError(
+            f"“{name}” is not a usable name. Use 1 to 40 small letters, digits and hyphens, such as my-paintings."
+        )
+    return name
+
+
+def free_name(parent: Path, name: str) -> str:
+    """`name`, or `name-2`, `name-3`, … where that folder already exists in `parent`."""
+    candidate, number = name, 2
+    while (parent / candidate).exists():
+        candidate = f"{name[:36]}-{number}"
+        number += 1
+    return candidate
+
+
+def looks_like_path(text: str) -> bool:
+    """Whether `text` has a separator or a suffix, so that it means a file or folder and not a name."""
+    return text in (".", "..", "~") or "/" in text or "\\" in text or bool(Path(text).suffix)
+
+
+def pretrained_folder() -> Path:
+    """The models that come with the program: beside the package in a checkout, inside it when installed."""
+    inside = PACKAGE / "pretrained"
+    return inside if inside.is_dir() else CHECKOUT / "pretrained"
