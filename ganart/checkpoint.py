@@ -70,7 +70,9 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], Card]:
     # Bytes, not a memory map: a file that shrinks under a map would take the whole process down.
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise ModelError(f"{path.name} is larger than {MAX_BYTES // 10**6} MB, more than any ganart model has.")
+            raise ModelError(
+                f"{path.name} is larger than {MAX_BYTES // 10**6} MB, more than any ganart model has."
+            )
         data = path.read_bytes()
     except OSError as error:
         raise ModelError(f"The model {path.name} cannot be read ({error.strerror}).") from error

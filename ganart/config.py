@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from ganart.errors import InputError
 
 SIZES = (28, 32, 64, 128, 256)
+CROPS = ("centre", "fit")
 CONFIG_VERSION = 1
 
 
@@ -22,6 +23,34 @@ def _whole(value: object, low: int, high: int) -> bool:
 def _number(value: object, low: float, high: float) -> bool:
     real = isinstance(value, int | float) and not isinstance(value, bool)
     return real and math.isfinite(value) and low <= value <= high
+
+
+def _check_size(size: object) -> None:
+    _need(
+        _whole(size, 0, 10**6) and size in SIZES,
+        f"A size of {size!r} px is not offered. Choose one of {', '.join(map(str, SIZES))}.",
+    )
+
+
+@dataclass(frozen=True)
+class IntakeConfig:
+    """How pictures become squares: side in px, "centre" or "fit", colour behind transparency and bars,
+    channels (1, 3, or 0 for grey where every picture is grey)."""
+
+    size: int = 64
+    crop: str = "centre"
+    background: tuple[int, int, int] = (255, 255, 255)
+    channels: int = 0
+
+    def __post_init__(self) -> None:
+        if self.size not in SIZES:
+            raise InputError(
+                f"A size of {self.size} px is not offered. Choose one of {', '.join(map(str, SIZES))}."
+            )
+        if self.crop not in ("centre", "fit"):
+            raise InputError(f"The crop is “{self.crop}”. It must be centre or fit.")
+        if self.channels not in (0, 1, 3):
+            raise InputError("Channels are 1 (grey), 3 (colour), or 0 to decide by the pictures.")
 
 
 @dataclass(frozen=True)
@@ -45,15 +74,21 @@ class NetworkConfig:
     d_dropout: float = 0.0
 
     def __post_init__(self) -> None:
+        _check_size(self.size)
         _need(
-            _whole(self.size, 0, 10**6) and self.size in SIZES,
-            f"A size of {self.size!r} px is not offered. Choose one of {', '.join(map(str, SIZES))}.",
+            _whole(self.channels, 1, 3) and self.channels != 2,
+            "Pictures have 1 (grey) or 3 (colour) channels.",
         )
-        _need(_whole(self.channels, 1, 3) and self.channels != 2, "Pictures have 1 (grey) or 3 (colour) channels.")
         _need(_whole(self.z_dim, 2, 1024), f"z_dim is {self.z_dim!r}. It must be a whole number from 2 to 1024.")
-        _need(_whole(self.width, 4, 256), f"The width is {self.width!r}. It must be a whole number from 4 to 256.")
+        _need(
+            _whole(self.width, 4, 256),
+            f"The width is {self.width!r}. It must be a whole number from 4 to 256.",
+        )
         _need(self.d_norm in ("batch", "none"), f"d_norm is {self.d_norm!r}. It must be “batch” or “none”.")
-        _need(_number(self.d_dropout, 0, 0.75), f"d_dropout is {self.d_dropout!r}. It must lie between 0 and 0.75.")
+        _need(
+            _number(self.d_dropout, 0, 0.75),
+            f"d_dropout is {self.d_dropout!r}. It must lie between 0 and 0.75.",
+        )
 
 
 @dataclass(frozen=True)
@@ -96,16 +131,25 @@ class TrainConfig:
             f"This run was written by another version of ganart (config version {self.version!r}, "
             f"this one reads {CONFIG_VERSION}). Open it with that version, or start a new run.",
         )
-        _need(_whole(self.batch, 2, 4096), f"The batch is {self.batch!r}. It must be a whole number from 2 to 4096.")
+        _need(
+            _whole(self.batch, 2, 4096),
+            f"The batch is {self.batch!r}. It must be a whole number from 2 to 4096.",
+        )
         _need(_number(self.lr, 1e-7, 1), f"The learning rate is {self.lr!r}. It must lie between 1e-7 and 1.")
         _need(_number(self.beta1, 0, 0.9999) and _number(self.beta2, 0, 0.99999), "Adam's betas lie in [0, 1).")
         _need(self.init in ("normal", "glorot"), f"init is {self.init!r}. It must be “normal” or “glorot”.")
-        _need(_number(self.ema_half_life, 0, 1e5), "The half-life of the average lies between 0 and 100000 kimg.")
+        _need(
+            _number(self.ema_half_life, 0, 1e5),
+            "The half-life of the average lies between 0 and 100000 kimg.",
+        )
         _need(
             _number(self.kimg, 0.001, 1e6),
-            f"The length is {self.kimg!r} kimg. It is given in thousands of pictures seen, from 0.001 to a million.",
+            f"The length is {self.kimg!r} kimg. It is given in thousands of pictures, from 0.001 to a million.",
         )
-        _need(_whole(self.seed, 0, 2**32 - 1), f"The seed is {self.seed!r}. It must lie between 0 and 4294967295.")
+        _need(
+            _whole(self.seed, 0, 2**32 - 1),
+            f"The seed is {self.seed!r}. It must lie between 0 and 4294967295.",
+        )
         _need(
             self.device in ("auto", "cpu", "cuda", "mps"),
             f"The device is {self.device!r}. It must be auto, cpu, cuda or mps.",
@@ -146,6 +190,20 @@ def preset(name: str) -> TrainConfig:
     if name not in PRESETS:
         raise InputError(f"There is no preset “{name}”. Choose one of {', '.join(PRESETS)}.")
     return PRESETS[name]
+
+
+def for_dataset(settings: TrainConfig, size: int, channels: int, width: int | None = None) -> TrainConfig:
+    """The preset's settings with networks that fit a dataset's pictures.
+
+    Raises InputError where the preset is for other pictures, as `mnist-seed` is for 28 px grey ones.
+    """
+    if settings.preset == "mnist-seed" and (size, channels) != (28, 1):
+        kind = "colour" if channels == 3 else "grey"
+        raise InputError(
+            f"mnist-seed learns 28 px grey pictures, but these are {size} px in {kind}. Use the art preset."
+        )
+    networks = dataclasses.replace(settings.networks, size=size, channels=channels)
+    return dataclasses.replace(settings, networks=dataclasses.replace(networks, width=width or networks.width))
 
 
 def to_dict(config: TrainConfig | NetworkConfig) -> dict:

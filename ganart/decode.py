@@ -23,7 +23,7 @@ MAX_PIXELS = 64_000_000
 MIN_SIDE = 32
 
 
-class Unusable(Exception):
+class UnusableError(Exception):
     """A picture that is left out; the message is the reason, for the report."""
 
 
@@ -31,7 +31,7 @@ def open_picture(data: bytes, size: int) -> Image.Image:
     """The first frame of a picture file, turned the way its EXIF says, in mode RGB, RGBA or L.
 
     size: side of the training pictures; a JPEG more than twice as large is decoded at a fraction.
-    Raises Unusable, or whatever a decoder throws at a damaged file.
+    Raises UnusableError, or whatever a decoder throws at a damaged file.
     """
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS
     warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -39,7 +39,7 @@ def open_picture(data: bytes, size: int) -> Image.Image:
     width, height = image.size
     needed = max(min(MIN_SIDE, size), size // 2)
     if min(width, height) < needed:
-        raise Unusable(f"too small: {width}x{height} px, the shorter side must have {needed} px or more")
+        raise UnusableError(f"too small: {width}x{height} px, the shorter side must have {needed} px or more")
     if image.format == "JPEG":
         image.draft(None, (2 * size, 2 * size))
     image.load()
@@ -61,7 +61,7 @@ def _eight_bits(deep: np.ndarray, mode: str) -> np.ndarray:
     """Grey values of 16 or 32 bits or floats -> uint8. Pillow's own conversion would clip them to white."""
     values = deep.astype(np.float64)
     if not np.isfinite(values).all():
-        raise Unusable("holds values that are not numbers")
+        raise UnusableError("holds values that are not numbers")
     if mode.startswith("I;16"):
         top = 65535.0
     elif mode == "F":
@@ -100,7 +100,7 @@ def prepare(data: bytes, size: int, crop: str, background: tuple[int, int, int])
     Returns with the pixels: `hash` of the decoded picture, `grey`, `enlarged`.
     """
     if len(data) > MAX_FILE:
-        raise Unusable(f"larger than {MAX_FILE // 10**6} MB")
+        raise UnusableError(f"larger than {MAX_FILE // 10**6} MB")
     image = flatten(open_picture(data, size), background)
     digest = hashlib.sha256(f"{image.size}".encode() + image.tobytes()).hexdigest()
     pixels = np.asarray(square(image, size, crop, background))
@@ -112,7 +112,7 @@ def prepare(data: bytes, size: int, crop: str, background: tuple[int, int, int])
 
 def reason(error: BaseException) -> str:
     """Why a file is left out, in the words of the report."""
-    if isinstance(error, Unusable):
+    if isinstance(error, UnusableError):
         return str(error)
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return f"more than {MAX_PIXELS // 10**6} million pixels"

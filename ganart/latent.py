@@ -97,7 +97,9 @@ def parse_seeds(text: str) -> list[int]:
     for part in text.replace(" ", "").split(","):
         first, dash, last = part.partition("-")
         if not (first.isascii() and first.isdigit() and (not dash or (last.isascii() and last.isdigit()))):
-            raise InputError(f"“{text}” is not a list of seeds. Write whole numbers and ranges, such as 0-35,40,3.")
+            raise InputError(
+                f"“{text}” is not a list of seeds. Write whole numbers and ranges, such as 0-35,40,3."
+            )
         low, high = int(first), int(last or first)
         if high < low or high > MAX_SEED:
             raise InputError(f"“{part}” is not a range of seeds. Seeds go upwards from 0 to {MAX_SEED}.")

@@ -28,8 +28,7 @@ def folder(kind: str) -> Path:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
-            f"The workspace {home()} cannot be written ({error.strerror}). "
-            "Set GANART_HOME to a folder that can."
+            f"The workspace {home()} cannot be written ({error.strerror}). Set GANART_HOME to a folder that can."
         ) from error
     return path
 

@@ -1,0 +1,7 @@
+"""`python -m ganart`: the command line."""
+
+import sys
+
+from ganart.cli import main
+
+sys.exit(main())

@@ -1,0 +1,100 @@
+"""The command line: its words. What they do is in `commands`. Errors are one line on stderr."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from ganart import commands, config
+from ganart.errors import GanartError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command -> exit status: 0 done, 1 failed, 2 wrong input."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # a console that cannot show a character shows a question mark
+    try:
+        options = _parser().parse_args(arguments)
+        return options.command(options) or 0
+    except GanartError as error:
+        print(f"ganart: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print("ganart: stopped.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="ganart", description="Turn a folder of pictures into a latent space.")
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, function: object, text: str) -> argparse.ArgumentParser:
+        command = subparsers.add_parser(name, help=text, description=text)
+        command.set_defaults(command=function)
+        return command
+
+    command = add(
+        "prepare", commands.prepare, "Make a dataset from a folder or a .zip of pictures, or from “mnist”."
+    )
+    command.add_argument("source", help="folder, .zip, or mnist")
+    command.add_argument("--size", type=int, help="side of the training pictures in px (default 64)")
+    command.add_argument("--name", help="name of the dataset (default: made from the source)")
+    command.add_argument(
+        "--crop", choices=config.CROPS, default="centre", help="cut out the centre, or fit all of it"
+    )
+    command.add_argument("--background", default="ffffff", help="colour behind transparency and bars, as rrggbb")
+    command.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+
+    command = add(
+        "train",
+        commands.train,
+        "Train on a folder, a .zip, “mnist” or a prepared dataset. Ctrl-C saves and stops.",
+    )
+    command.add_argument("source", help="folder, .zip, mnist, or the name of a dataset")
+    command.add_argument("--preset", choices=list(config.PRESETS), help="kind of networks and recipe")
+    command.add_argument("--size", type=int, help="side of the training pictures in px")
+    command.add_argument("--width", type=int, help="channels next to the picture; more is finer and slower")
+    command.add_argument("--batch", type=int, help="pictures in a step")
+    command.add_argument("--kimg", type=float, help="length, in thousands of pictures seen")
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda", "mps"])
+    command.add_argument("--name", help="name of the run")
+
+    command = add(
+        "resume", commands.resume, "Go on with a run that was stopped, or that crashed, exactly where it was."
+    )
+    command.add_argument("run")
+    command = add("stop", commands.stop, "Stop a run; it saves first.")
+    command.add_argument("run")
+    command = add("list", commands.list_all, "All runs and models.")
+    command.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+
+    command = add("sample", commands.sample, "A sheet of pictures by their seeds.")
+    command.add_argument("model")
+    command.add_argument("--seeds", default="0-35", help="such as 0-35,40,3")
+    command.add_argument("--columns", type=int, default=6)
+    command.add_argument("--scale", type=int, default=4, help="each pixel becomes scale x scale")
+    command.add_argument("--out", type=Path, required=True, help="a .png")
+
+    command = add("animate", commands.animate, "A film that loops: a walk through seeds, or a grid of loops.")
+    command.add_argument("model")
+    command.add_argument("--seeds", help="keyframes of the walk, or the cells of the grid, such as 3,14,15")
+    command.add_argument("--grid", help="rows x columns, such as 6x6, each picture on a loop of its own")
+    _film_options(command, seconds=6.0)
+
+    command = add("timelapse", commands.timelapse, "The film of a training: its sheets, from noise to the last.")
+    command.add_argument("run", help="a run, or a model that came with its sheets")
+    _film_options(command, seconds=8.0)
+
+    command = add("info", commands.info, "What a model, a run or an exported file says of itself.")
+    command.add_argument("thing", help="model, run, or an exported .gif or .png")
+    command.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    return parser
+
+
+def _film_options(command: argparse.ArgumentParser, seconds: float) -> None:
+    command.add_argument("--seconds", type=float, default=seconds)
+    command.add_argument("--fps", type=int, default=25, help="10, 20, 25 or 50 frames a second")
+    command.add_argument("--scale", type=int, help="each pixel becomes scale x scale (default: about 512 px)")
+    command.add_argument("--out", type=Path, required=True, help="a .gif")

@@ -1,0 +1,267 @@
+"""What each command of the command line does; `cli` says how they are called. Results go to stdout."""
+
+import argparse
+import dataclasses
+import json
+import os
+import sys
+from pathlib import Path
+
+from ganart import config, dataset, launch, run, workspace
+from ganart.config import IntakeConfig
+from ganart.dataset import Dataset
+from ganart.errors import GanartError, InputError
+
+
+def _background(text: str) -> tuple[int, int, int]:
+    digits = text.removeprefix("#")
+    try:
+        if len(digits) != 6:
+            raise ValueError
+        return tuple(bytes.fromhex(digits))
+    except ValueError as error:
+        raise InputError(f"“{text}” is not a colour. Write six hexadecimal digits, such as ffffff.") from error
+
+
+def _prepare_with_bar(source: str, settings: IntakeConfig | None, name: str | None) -> Dataset:
+    from tqdm import tqdm
+
+    with tqdm(desc="looking at the files", unit="file", disable=not sys.stderr.isatty()) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        return dataset.prepare(source, settings, name, progress)
+
+
+def prepare(options: argparse.Namespace) -> None:
+    if options.source == "mnist":
+        settings = None if options.size is None else IntakeConfig(size=options.size)
+    else:
+        background = _background(options.background)
+        settings = IntakeConfig(options.size or 64, options.crop, background)
+    store = _prepare_with_bar(options.source, settings, options.name)
+    if options.json:
+        skipped = store.skipped
+        print(
+            json.dumps({"name": store.name, "kept": store.count, "skipped": skipped, "held_out": store.held_out})
+        )
+        return
+    print(f"{store.name}: {store.count} pictures of {store.settings.size} px, {store.held_out} of them held out")
+    for entry in store.skipped:
+        print(f"  left out  {entry['file']}: {entry['reason']}")
+    for warning in store.warnings():
+        print(warning)
+
+
+# --- training
+
+
+def train_config(options: argparse.Namespace) -> tuple[config.TrainConfig, str]:
+    """The settings of a run as asked for on the command line, and its name; prepares the dataset if needed."""
+    preset = config.preset(options.preset or ("mnist-seed" if options.source == "mnist" else "art"))
+    size = options.size or preset.networks.size
+    names = {store.name for store in dataset.list_datasets()}
+    if options.source in names and not workspace.looks_like_path(options.source):
+        store = dataset.open_dataset(options.source)
+        if options.size and options.size != store.settings.size:
+            raise InputError(
+                f"The dataset {store.name} has {store.settings.size} px pictures, but --size {options.size} was "
+                "given. Leave --size out, or give the folder to prepare it anew."
+            )
+    elif options.source == "mnist":
+        store = _prepare_with_bar("mnist", IntakeConfig(size=options.size) if options.size else None, None)
+    else:
+        store = _prepare_with_bar(options.source, IntakeConfig(size=size), None)
+    for warning in store.warnings():
+        print(warning, file=sys.stderr)
+    from ganart import devices
+
+    chosen = {key: getattr(options, key) for key in ("batch", "kimg") if getattr(options, key) is not None}
+    settings = config.for_dataset(preset, store.settings.size, store.channels, options.width)
+    settings = dataclasses.replace(
+        settings,
+        **chosen,
+        dataset=store.name,
+        dataset_hash=store.hash,
+        seed=options.seed,
+        device=devices.pick(options.device),
+    )
+    return settings, options.name or workspace.slug(store.name)
+
+
+def train(options: argparse.Namespace) -> None:
+    os.environ.update(launch.THREAD_ENVIRONMENT)  # before torch is imported: its thread pool reads it once
+    settings, name = train_config(options)
+    _train_here(launch.create(settings, name))
+
+
+def resume(options: argparse.Namespace) -> None:
+    os.environ.update(launch.THREAD_ENVIRONMENT)
+    target = run.find_run(options.run)
+    launch.check_resumable(target)
+    launch.refuse_if_busy(target.config().device)
+    target.request("run")
+    _train_here(target)
+
+
+def _train_here(target: run.Run) -> None:
+    print(f"run {target.id}", flush=True)
+    from ganart import train
+
+    print(train.work(target))
+
+
+def stop(options: argparse.Namespace) -> None:
+    target = run.find_run(options.run)
+    print(f"{target.id}: {launch.stop(target).state}")
+
+
+def list_all(options: argparse.Namespace) -> None:
+    from ganart import models
+
+    runs, listed = [], []
+    for item in run.list_runs():
+        status = item.status()
+        runs.append({"id": item.id, "state": status.state, "step": status.step, "kimg": status.kimg})
+    for model in models.list_models():
+        try:
+            card = model.card()
+        except GanartError as error:
+            print(f"ganart: {error}", file=sys.stderr)
+            continue
+        networks = card.networks
+        listed.append({"name": model.id, "hash": card.hash, "size": networks.size, "channels": networks.channels})
+    if options.json:
+        print(json.dumps({"runs": runs, "models": listed}))
+        return
+    for item in runs:
+        print(f"run    {item['id']:32} {item['state']:10} {item['kimg']:.1f} kimg")
+    for item in listed:
+        colours = "colour" if item["channels"] == 3 else "grey"
+        print(f"model  {item['name']:32} {item['size']} px {colours}")
+    if not runs:
+        print("No runs yet. Start one with: python -m ganart train FOLDER")
+
+
+# --- pictures and films
+
+
+def _whole_factor(value: int) -> int:
+    if not 1 <= value <= 32:
+        raise InputError(f"A scale of {value} was asked for. Choose 1 to 32.")
+    return value
+
+
+def sample(options: argparse.Namespace) -> None:
+    from ganart import checkpoint, export, images, latent, models, render
+
+    path = export.check_suffix(options.out, ".png")
+    scale, seeds = _whole_factor(options.scale), latent.parse_seeds(options.seeds)
+    if not 1 <= options.columns <= 100:
+        raise InputError(f"{options.columns} columns were asked for. Choose 1 to 100.")
+    G, card = checkpoint.load_generator(models.find_model(options.model).path)
+    export.check_memory(1, G.config.size * scale * len(seeds), G.config.size * scale)
+    sheet = render.sheet(G, latent.sample_z(seeds, G.config.z_dim), options.columns)
+    about = export.recipe(card.hash, kind="sheet", seeds=seeds, columns=options.columns, scale=scale)
+    export.write(path, export.png_bytes(images.enlarge(sheet, scale), about))
+    print(path)
+
+
+def animate(options: argparse.Namespace) -> None:
+    from ganart import checkpoint, export, film, latent, models
+
+    path = export.check_suffix(options.out, ".gif")
+    if not options.grid and not options.seeds:
+        raise InputError("Say what to show: --seeds 3,14,15 for a walk, or --grid 6x6 for a grid of loops.")
+    seeds = latent.parse_seeds(options.seeds) if options.seeds else []
+    G, card = checkpoint.load_generator(models.find_model(options.model).path)
+    size = G.config.size
+    with _drawing_bar() as bar:
+        if options.grid:
+            rows, columns = film.grid_shape(options.grid)
+            scale = _whole_factor(options.scale or film.best_scale(size * max(rows, columns, 1)))
+            seeds = seeds or list(range(rows * columns))
+            data = film.grid(G, card.hash, rows, columns, seeds, options.seconds, options.fps, scale, bar)
+        else:
+            scale = _whole_factor(options.scale or film.best_scale(size))
+            data = film.walk(G, card.hash, seeds, options.seconds, options.fps, scale, bar)
+    export.write(path, data)
+    print(f"{path} ({len(data) / 1e6:.1f} MB)")
+
+
+class _drawing_bar:
+    """A bar in the terminal that is also the `progress(done, total)` of a film."""
+
+    def __enter__(self) -> "_drawing_bar":
+        from tqdm import tqdm
+
+        self.bar = tqdm(desc="drawing", unit="picture", disable=not sys.stderr.isatty())
+        return self
+
+    def __call__(self, done: int, total: int) -> None:
+        self.bar.total = total
+        self.bar.update(done - self.bar.n)
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.close()
+
+
+def timelapse(options: argparse.Namespace) -> None:
+    from ganart import export, film, images, models
+
+    path = export.check_suffix(options.out, ".gif")
+    model = models.find_model(options.run)
+    if not (sheets := model.sheets()):
+        raise InputError(f"{model.id} came without training sheets. Give a run instead.")
+    side = max(images.read_png(sheets[0][1]).shape[:2])
+    scale = _whole_factor(options.scale or film.best_scale(side))
+    data = film.growth(model, options.seconds, options.fps, scale)
+    export.write(path, data)
+    print(f"{path} ({len(data) / 1e6:.1f} MB)")
+
+
+def info(options: argparse.Namespace) -> None:
+    answer = _describe(options.thing)
+    if options.json:
+        print(json.dumps(answer))
+        return
+    for key, value in answer.items():
+        if isinstance(value, dict):
+            print(f"{key}:")
+            for inner, of in value.items():
+                print(f"  {inner}: {of if isinstance(of, str) else json.dumps(of)}")
+        else:
+            print(f"{key}: {value}")
+
+
+def _describe(thing: str) -> dict:
+    """{kind, …} of a model, a run or an exported file."""
+    from ganart import export, models
+
+    path = Path(thing).expanduser()
+    if path.suffix.lower() in (".gif", ".png"):
+        if not path.is_file():
+            raise InputError(f"There is no file at “{thing}”. Check the path.")
+        recipe = export.read_recipe(path)
+        if recipe is None:
+            raise InputError(
+                f"“{path.name}” carries no recipe: it was not made by ganart, or was saved anew since."
+            )
+        return {"kind": "export", "recipe": recipe}
+    matching = [item for item in run.list_runs() if thing in (item.id, item.name)]
+    if matching or (workspace.looks_like_path(thing) and (path / "config.json").is_file()):
+        target = run.find_run(thing)
+        status = dataclasses.asdict(target.status())
+        return {"kind": "run", "id": target.id, "status": status, "config": config.to_dict(target.config())}
+    model = models.find_model(thing)
+    card = model.card()
+    return {
+        "kind": "model",
+        "name": card.name,
+        "hash": card.hash,
+        "kimg": card.kimg,
+        "dataset": card.dataset,
+        "config": card.recipe,
+    }

@@ -1,0 +1,152 @@
+"""Starting and stopping trainers: processes of their own, one to a device. Imports no torch."""
+
+import contextlib
+import dataclasses
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import filelock
+
+from ganart import config, workspace
+from ganart.config import TrainConfig
+from ganart.errors import BusyError, InputError, RunError
+from ganart.files import write_json
+from ganart.run import Run, Status, list_runs
+
+# A trainer with passive waiting leaves the processor to the pages between its parallel parts. Alone it loses
+# nothing by it; beside a rendering page it is what keeps both usable.
+THREAD_ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
+
+
+def device_lock(device: str) -> filelock.FileLock:
+    """The lock that a trainer holds on its device: one training at a time on each."""
+    return filelock.FileLock(workspace.folder("locks") / f"{device}.lock")
+
+
+def active_run(device: str) -> Run | None:
+    """The run that trains, pauses or starts on this device now."""
+    for run in list_runs():
+        with contextlib.suppress(RunError, InputError):
+            if run.status().active and run.config().device == device:
+                return run
+    return None
+
+
+def create(settings: TrainConfig, name: str) -> Run:
+    """A new run folder with its config, for a trainer in this very process.
+
+    `settings.device` is a real device here, not "auto": whoever creates a run has looked.
+    Raises InputError for a name that is not usable, BusyError where the device trains already.
+    """
+    workspace.check_name(name)
+    with filelock.FileLock(workspace.folder("locks") / "launch.lock"):
+        refuse_if_busy(settings.device)
+        return _create(settings, name)
+
+
+def _create(settings: TrainConfig, name: str) -> Run:
+    numbers = [int(run.id.split("-")[0]) for run in list_runs()]
+    run = Run(workspace.folder("runs") / f"{max(numbers, default=0) + 1:04d}-{name}")
+    (run.folder / "samples").mkdir(parents=True)
+    write_json(run.folder / "config.json", config.to_dict(settings), durable=True)
+    run.write_status(Status(total_kimg=settings.kimg, state="starting"))
+    return run
+
+
+def launch(settings: TrainConfig, name: str) -> Run:
+    """Create a run and start its trainer as a process of its own.
+
+    Raises BusyError, naming the run, where the device trains already; two tabs cannot slip past each other.
+    """
+    workspace.check_name(name)
+    with filelock.FileLock(workspace.folder("locks") / "launch.lock"):
+        refuse_if_busy(settings.device)
+        run = _create(settings, name)
+        _spawn(run)
+    return run
+
+
+def relaunch(run: Run) -> None:
+    """Start the trainer of a stopped, failed or crashed run again; it goes on where its state is.
+
+    Raises BusyError where the device trains already, RunError where there is nothing to go on with.
+    """
+    with filelock.FileLock(workspace.folder("locks") / "launch.lock"):
+        check_resumable(run)
+        refuse_if_busy(run.config().device)
+        run.write_status(dataclasses.replace(run.written_status(), state="starting", error=""))
+        _spawn(run)
+
+
+def check_resumable(run: Run) -> None:
+    """Raises InputError for a run that is done, RunError for one that is at work."""
+    status = run.status()
+    if status.state == "done":
+        raise InputError(f"The run {run.id} is done: it has seen all its {status.total_kimg:g} thousand pictures.")
+    if status.active:
+        raise RunError(f"The run {run.id} is already at work ({status.state}).")
+
+
+def refuse_if_busy(device: str) -> None:
+    """Raises BusyError where a run is at work on this device."""
+    if other := active_run(device):
+        raise busy_error(other, device)
+
+
+def busy_error(other: Run | None, device: str) -> BusyError:
+    """The refusal that names the run which holds the device."""
+    who = f"The run {other.id}" if other else "Another run"
+    return BusyError(
+        f"{who} is training on this {device_words(device)} already. Stop it first, or wait until it is done."
+    )
+
+
+def device_words(device: str) -> str:
+    """ "cuda" -> "graphics card", for sentences."""
+    return {"cuda": "graphics card", "mps": "Mac's graphics chip"}.get(device, "processor")
+
+
+def _spawn(run: Run) -> None:
+    run.request("run")
+    options: dict = {"start_new_session": True}
+    if os.name == "nt":
+        options = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
+    with run.log.open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ganart.train", str(run.folder)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            close_fds=True,
+            env={
+                **os.environ,
+                **THREAD_ENVIRONMENT,
+                "PYTHONPATH": str(workspace.CHECKOUT),
+                "PYTHONUNBUFFERED": "1",
+                "GANART_HOME": str(workspace.home()),
+            },
+            **options,
+        )
+    threading.Thread(target=process.wait, daemon=True).start()  # collects the exit status: no zombie is left
+
+
+def stop(run: Run, seconds: float = 30.0) -> Status:
+    """Ask a run to stop and wait until it has; returns its status, also of a run that had ended before.
+
+    Raises RunError where it has not stopped in `seconds`.
+    """
+    deadline = time.monotonic() + seconds
+    if (status := run.status()).active:
+        run.request("stop")
+    while status.active:
+        if time.monotonic() > deadline:
+            raise RunError(
+                f"The run {run.id} has not stopped within {seconds:.0f} s. It was asked to and will stop at its "
+                "next step; see its log.txt if it does not."
+            )
+        time.sleep(0.1)
+        status = run.status()
+    return status

@@ -1,0 +1,112 @@
+"""The models that can be played with: trained here, or come with the program. Imports no torch."""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from ganart import images, run, workspace
+from ganart.card import Card, read_card
+from ganart.errors import InputError, ModelError
+from ganart.run import Run
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model by its file. `id` is what pages and command line call it; `run` is the run that made it here."""
+
+    id: str
+    path: Path
+    run: Run | None = None
+
+    def card(self) -> Card:
+        """What the file says of itself; raises ModelError where it cannot be used."""
+        return read_card(self.path)
+
+    def sheets(self) -> list[tuple[int, bytes]]:
+        """The sheets of its training, oldest first: (step, PNG bytes)."""
+        if self.run is not None:
+            return [(int(path.stem), path.read_bytes()) for path in self.run.samples()]
+        strip = self.path.with_suffix(".png")
+        return read_strip(strip) if strip.is_file() else []
+
+    def last_sheet(self) -> bytes | None:
+        """The newest sheet as PNG bytes; None where there is none."""
+        if self.run is not None:
+            samples = self.run.samples()
+            return samples[-1].read_bytes() if samples else None
+        sheets = self.sheets()
+        return sheets[-1][1] if sheets else None
+
+
+def pretrained() -> list[Model]:
+    """The models that come with the program."""
+    return [Model(path.stem, path) for path in sorted(workspace.pretrained_folder().glob("*.safetensors"))]
+
+
+def list_models() -> list[Model]:
+    """All models: those of the runs, newest first, then those that come with the program."""
+    own = [Model(r.id, r.model, r) for r in run.list_runs() if r.model.is_file()]
+    return own + pretrained()
+
+
+def find_model(text: str) -> Model:
+    """The model that is meant by a path, a run's id or name, or a built-in's name.
+
+    Raises InputError where there is none or where several runs share the name, ModelError for a run that has
+    saved nothing yet.
+    """
+    if workspace.looks_like_path(text):
+        path = Path(text).expanduser().resolve()
+        if (path / "config.json").is_file():
+            return _of_run(Run(path))
+        if not path.is_file():
+            raise InputError(f"There is no model file at “{text}”. Check the path.")
+        return Model(path.stem, path)
+    if [r for r in run.list_runs() if text in (r.id, r.name)]:
+        return _of_run(run.find_run(text))
+    for model in pretrained():
+        if model.id == text:
+            return model
+    known = ", ".join(model.id for model in list_models()) or "none yet"
+    raise InputError(f"There is no model “{text}”. There are: {known}.")
+
+
+def _of_run(owner: Run) -> Model:
+    if not owner.model.is_file():
+        raise ModelError(f"The run {owner.id} has saved no model yet. Wait a minute, or start it.")
+    return Model(owner.id, owner.model, owner)
+
+
+# --- the sheets of a training in one small file
+
+
+def strip_bytes(sheets: list[tuple[int, bytes]]) -> bytes:
+    """Sheets (step, PNG bytes), all of one size -> one tall PNG that names the steps in its text."""
+    info = PngInfo()
+    info.add_text("ganart-sheets", json.dumps([step for step, _ in sheets]))
+    stacked = np.concatenate([images.read_png(data) for _, data in sheets])
+    return images.encode(stacked, "PNG", pnginfo=info, optimize=True)
+
+
+def read_strip(path: Path) -> list[tuple[int, bytes]]:
+    """The sheets in a strip: (step, PNG bytes); raises ModelError where the file is none."""
+    try:
+        with Image.open(path, formats=["PNG"]) as image:
+            steps = json.loads(image.info["ganart-sheets"])
+            stacked = images.from_pillow(image)
+    except (OSError, KeyError, ValueError, SyntaxError) as error:
+        raise ModelError(f"{path.name} is not a strip of training sheets.") from error
+    sheets = stacked.reshape(len(steps), -1, *stacked.shape[1:])
+    return [(step, images.encode(sheet)) for step, sheet in zip(steps, sheets, strict=True)]
+
+
+def read_about(model: Model) -> str:
+    """The words of a built-in model's card (`NAME.md`), without its headline; empty where there is none."""
+    path = model.path.with_suffix(".md")
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    return re.sub(r"\A# .*\n+", "", text)
