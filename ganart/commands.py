@@ -170,7 +170,7 @@ def sample(options: argparse.Namespace) -> None:
 
 
 def animate(options: argparse.Namespace) -> None:
-    from ganart import checkpoint, export, film, latent, models
+    from ganart import checkpoint, export, film, images, latent, models
 
     path = export.check_suffix(options.out, ".gif")
     if not options.grid and not options.seeds:
@@ -181,11 +181,11 @@ def animate(options: argparse.Namespace) -> None:
     with _drawing_bar() as bar:
         if options.grid:
             rows, columns = film.grid_shape(options.grid)
-            scale = _whole_factor(options.scale or film.best_scale(size * max(rows, columns, 1)))
+            scale = _whole_factor(options.scale or images.best_scale(size * max(rows, columns, 1)))
             seeds = seeds or list(range(rows * columns))
             data = film.grid(G, card.hash, rows, columns, seeds, options.seconds, options.fps, scale, bar)
         else:
-            scale = _whole_factor(options.scale or film.best_scale(size))
+            scale = _whole_factor(options.scale or images.best_scale(size))
             data = film.walk(G, card.hash, seeds, options.seconds, options.fps, scale, bar)
     export.write(path, data)
     print(f"{path} ({len(data) / 1e6:.1f} MB)")
@@ -216,7 +216,7 @@ def timelapse(options: argparse.Namespace) -> None:
     if not (sheets := model.sheets()):
         raise InputError(f"{model.id} came without training sheets. Give a run instead.")
     side = max(images.read_png(sheets[0][1]).shape[:2])
-    scale = _whole_factor(options.scale or film.best_scale(side))
+    scale = _whole_factor(options.scale or images.best_scale(side))
     data = film.growth(model, options.seconds, options.fps, scale)
     export.write(path, data)
     print(f"{path} ({len(data) / 1e6:.1f} MB)")

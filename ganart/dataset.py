@@ -8,7 +8,6 @@ Imports no torch.
 
 import hashlib
 import json
-import shutil
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -85,7 +84,7 @@ def open_dataset(name: str) -> Dataset:
     folder = workspace.folder("datasets") / workspace.check_name(name)
     values = read_json(folder / "manifest.json")
     if values is None:
-        raise DatasetError(f"There is no dataset “{name}”. Prepare one with: python -m ganart prepare FOLDER")
+        raise DatasetError(f"There is no dataset “{name}”. Choose its pictures again to prepare it anew.")
     if values.get("version") != MANIFEST_VERSION:
         raise DatasetError(
             f"The dataset “{name}” was written by another version of ganart (manifest version "
@@ -281,8 +280,3 @@ def _write_images(path: Path, rows: Path, order: list[int], size: int, channels:
             chunk = (chunk @ np.array([0.299, 0.587, 0.114]) + 0.5).astype(np.uint8)[..., None]
         target[start : start + 256] = chunk
     target.flush()
-
-
-def delete_upload(folder: Path) -> None:
-    """Remove a folder of uploaded files once its store is made."""
-    shutil.rmtree(folder, ignore_errors=True)

@@ -92,11 +92,6 @@ def growth(model: Model, seconds: float, fps: int, scale: int = 1) -> bytes:
     return export.gif_bytes(images.enlarge(np.stack([sheets[i] for i in order]), scale), fps, about)
 
 
-def best_scale(side: int, target: int = 512) -> int:
-    """The whole factor that brings a picture of `side` px nearest to `target` px without passing it."""
-    return max(1, target // side)
-
-
 def grid_shape(text: str) -> tuple[int, int]:
     """ "6x6" -> (6, 6), rows and columns; raises InputError for anything else."""
     rows, _, columns = text.lower().partition("x")

@@ -41,6 +41,11 @@ def enlarge(picture: np.ndarray, factor: int) -> np.ndarray:
     return picture.repeat(factor, axis=-3).repeat(factor, axis=-2)
 
 
+def best_scale(side: int, target: int = 512) -> int:
+    """The whole factor that brings a picture of `side` px nearest to `target` px without passing it."""
+    return max(1, target // side)
+
+
 def to_pillow(picture: np.ndarray) -> Image.Image:
     """uint8 (H, W, C), C 1 or 3 -> a Pillow image of mode L or RGB."""
     return Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture)

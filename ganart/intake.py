@@ -1,10 +1,14 @@
 """Files that nobody vouches for: what a folder or a zip holds, and the processes that decode it."""
 
+import contextlib
 import json
 import os
 import queue
+import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
@@ -92,6 +96,38 @@ def _display(name: str) -> str:
     """A file's name fit for a report: printable, 120 characters at most."""
     plain = "".join(c if c.isprintable() else "?" for c in name.encode("utf-8", "replace").decode())
     return plain if len(plain) <= 120 else "…" + plain[-119:]
+
+
+@contextlib.contextmanager
+def spooled(files: list) -> Iterator[Path]:
+    """Uploaded files, each with `.name` and `.getbuffer()`, as a source on the disk for as long as the block runs.
+
+    Yields the zip where one zip was uploaded, else a folder named as the uploaded one. Names are data from a
+    browser: they are kept only as far as they are harmless.
+    """
+    spool = Path(tempfile.mkdtemp(dir=workspace.folder("uploads")))
+    try:
+        source = spool
+        for number, file in enumerate(files):
+            parts = [_harmless(part) for part in re.split(r"[/\\]", file.name) if part not in ("", ".", "..")]
+            target = spool.joinpath(*(parts or ["file"]))
+            if target.exists():
+                target = target.with_name(f"{number}-{target.name}")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(file.getbuffer())
+            if len(files) == 1 and target.suffix.lower() == ".zip":
+                source = target
+        tops = list(spool.iterdir())
+        if len(tops) == 1 and tops[0].is_dir():
+            source = tops[0]
+        yield source
+    finally:
+        shutil.rmtree(spool, ignore_errors=True)
+
+
+def _harmless(part: str) -> str:
+    """One part of a path without anything that a file system could take amiss."""
+    return re.sub(r"[^\w .()+,=@&!-]", "_", part)[-100:].strip(". ") or "file"
 
 
 # --- the decoder processes

@@ -88,6 +88,17 @@ def neighbours(z: np.ndarray, amount: float, count: int, seed: int) -> np.ndarra
     return (np.cos(angle) * z + np.sin(angle) * other).astype(np.float32)
 
 
+def varied(seed: int, steps: list[list[float]], z_dim: int) -> np.ndarray:
+    """The latent (z_dim,) that one reaches from a seed's by picking variations in turn.
+
+    Each step is [amount, round, index]: the picture number `index` among the neighbours of that round.
+    """
+    z = sample_z([seed], z_dim)[0]
+    for amount, turn, index in steps:
+        z = neighbours(z, amount, int(index) + 1, int(turn))[int(index)]
+    return z
+
+
 def parse_seeds(text: str) -> list[int]:
     """Seeds as people type them: "0-35,40,3" -> [0, …, 35, 40, 3], ranges inclusive.
 

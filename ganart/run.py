@@ -211,7 +211,7 @@ def find_run(text: str) -> Run:
         raise InputError(f"“{text}” is not a run folder: it holds no config.json.")
     found = [run for run in list_runs() if text in (run.id, run.name)]
     if not found:
-        raise InputError(f"There is no run “{text}”. See them all with: python -m ganart list")
+        raise InputError(f"There is no run “{text}” in this workspace. Look for it in the list of runs.")
     if len(found) > 1:
         names = ", ".join(run.id for run in reversed(found))
         raise InputError(f"“{text}” is the name of several runs: {names}. Give the whole name.")

@@ -1,0 +1,27 @@
+"""The choices that pages share: which model, which seeds."""
+
+import streamlit as st
+
+from ganart import models
+from ganart.errors import GanartError
+from ganart.models import Model
+
+
+def model() -> Model:
+    """The model that the address names or the artist picks; without any model, a hint and the end of the page."""
+    found = {m.id: m for m in models.list_models()}
+    if not found:
+        st.info("There is no model to play with yet. Train one first.", icon=":material/image_search:")
+        st.page_link("pages/train.py", label="Train on your pictures", icon=":material/add_photo_alternate:")
+        st.stop()
+    asked = st.query_params.get("model")
+    if asked is not None and asked not in found:
+        st.warning(f"There is no model “{asked}” any more. Here is another one.", icon=":material/help:")
+        del st.query_params["model"]
+    chosen = found[st.selectbox("Model", list(found), key="model", bind="query-params")]
+    try:
+        chosen.card()
+    except GanartError as error:
+        st.error(str(error), icon=":material/error:")
+        st.stop()
+    return chosen

@@ -1,0 +1,35 @@
+"""Generators kept loaded for the pages, drawing on one thread."""
+
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+import torch
+
+from ganart import checkpoint, latent, render
+from ganart.card import Card
+from ganart.models import Model
+from ganart.networks import Generator
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _load(path: str, written: int) -> tuple[Generator, Card]:
+    torch.set_num_threads(1)
+    return checkpoint.load_generator(Path(path))
+
+
+def generator(model: Model) -> tuple[Generator, Card]:
+    """G and the card of a model; a run that saves again is loaded again. Raises ModelError."""
+    return _load(str(model.path), model.path.stat().st_mtime_ns)
+
+
+def pictures(model: Model, z: np.ndarray) -> np.ndarray:
+    """Draw z (N, z_dim) -> uint8 (N, H, W, C)."""
+    G, _ = generator(model)
+    return render.pictures(G, z)
+
+
+def of_seeds(model: Model, seeds: list[int]) -> np.ndarray:
+    """The pictures of these seeds, uint8 (N, H, W, C)."""
+    _, card = generator(model)
+    return pictures(model, latent.sample_z(seeds, card.networks.z_dim))

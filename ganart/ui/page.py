@@ -1,0 +1,80 @@
+"""The frame of every page: navigation, a heartbeat, and the box that errors come back in."""
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from contextvars import ContextVar
+from pathlib import Path
+
+import streamlit as st
+
+from ganart.errors import GanartError
+
+PAGES = [  # file, title, icon, what it is for
+    ("pages/gallery.py", "Gallery", ":material/grid_view:", "Models to play with, and trainings under way."),
+    ("pages/train.py", "Train", ":material/model_training:", "Pictures in, a network that learns them."),
+    ("pages/explore.py", "Explore", ":material/explore:", "A wall of pictures: pick one, vary it."),
+    ("pages/animate.py", "Animate", ":material/animation:", "Films that loop, and the film of a training."),
+]
+ICON = str(Path(__file__).with_name("icon.svg"))
+_navigated: ContextVar[bool] = ContextVar("navigated", default=False)
+
+
+def navigate() -> None:
+    """Run the page that the address names, under the navigation bar."""
+    st.set_page_config(page_title="ganart", page_icon=ICON, layout="wide")
+    st.logo(ICON, size="large")
+    pages = [
+        st.Page(file, title=title, icon=icon, help=text, default=file == PAGES[0][0])
+        for file, title, icon, text in PAGES
+    ]
+    token = _navigated.set(True)
+    try:
+        st.navigation(pages, position="top").run()
+    finally:
+        _navigated.reset(token)
+
+
+def start() -> None:
+    """First line of every page.
+
+    On a server that has just started, Streamlit may run a file in `pages/` without `app.py`; the page then
+    comes back under the navigation.
+    """
+    if not _navigated.get():
+        navigate()
+        st.stop()
+    _heartbeat()
+
+
+@st.fragment(run_every=5.0)
+def _heartbeat() -> None:
+    """Keeps asking, so that a tab finds a restarted server again by itself."""
+
+
+@contextlib.contextmanager
+def error_box() -> Iterator[None]:
+    """Show a GanartError that the block raises as a message, and go on behind the block."""
+    try:
+        yield
+    except GanartError as error:
+        st.error(str(error), icon=":material/error:")
+
+
+def show_error(error: BaseException) -> bool:
+    """For what no page expected: a message in the page, the whole story in the terminal."""
+    if isinstance(error, GanartError):
+        st.error(str(error), icon=":material/error:")
+    else:
+        logging.getLogger("ganart").error("a page failed", exc_info=error)
+        st.error(
+            "Something in the program went wrong; nothing of yours is lost. Reload the page. "
+            "The details are in the terminal where ganart runs.",
+            icon=":material/error:",
+        )
+    return True
+
+
+def is_local() -> bool:
+    """Whether only this computer can reach the app, so that folders may be named by their paths."""
+    return str(st.get_option("server.address")) in ("127.0.0.1", "localhost", "::1")

@@ -1,0 +1,165 @@
+"""From the artist's files to a dataset: where the pictures are, and what the network will see of them."""
+
+import numpy as np
+import streamlit as st
+
+from ganart import config, dataset, images, intake
+from ganart.config import IntakeConfig
+from ganart.dataset import Dataset
+from ganart.errors import GanartError
+from ganart.ui import page
+
+SOURCES = {
+    "folder": "Drop a folder",
+    "zip": "Drop a zip",
+    "path": "A folder on this computer",
+    "mnist": "Handwritten digits",
+    "before": "Prepared before",
+}
+SHEET = 96  # pictures on the contact sheet
+SHEET_COLUMNS = 12
+
+
+def choose_pictures() -> None:
+    """The form that ends in a dataset, whose name is then in the address."""
+    offered = [s for s in SOURCES if s != "path" or page.is_local()]
+    source = st.segmented_control(
+        "Where are the pictures?",
+        offered,
+        default="folder",
+        required=True,
+        format_func=SOURCES.get,
+        key="source",
+    )
+    if source == "before":
+        _choose_prepared()
+        return
+    if source == "mnist":
+        st.caption("60,000 handwritten digits of 28 px, and 10,000 more held out: the classic first training.")
+        if st.button("Use the digits", type="primary", icon=":material/arrow_forward:"):
+            _prepare("mnist", None)
+        return
+    given = _ask(source)
+    size, crop, background = _ask_shape()
+    ready = bool(given)
+    if st.button("Look at the pictures", type="primary", icon=":material/arrow_forward:", disabled=not ready):
+        settings = IntakeConfig(size, crop, background)
+        if source == "path":
+            _prepare(given, settings)
+        else:
+            _prepare_upload(given, settings)
+    if not ready:
+        st.caption("JPEG, PNG, WebP, AVIF, BMP, GIF or TIFF; 8 at least, 500 or more are better.")
+
+
+def _ask(source: str) -> object:
+    if source == "path":
+        return st.text_input("Path of the folder or zip", placeholder="/home/me/paintings", key="path").strip()
+    turn = st.session_state.get("upload_turn", 0)
+    if source == "zip":
+        return st.file_uploader("Zip of pictures", type="zip", key=f"zip-{turn}", max_upload_size=1024)
+    return st.file_uploader(
+        "Folder of pictures", accept_multiple_files="directory", key=f"folder-{turn}", max_upload_size=50
+    )
+
+
+def _ask_shape() -> tuple[int, str, tuple[int, int, int]]:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        size = st.selectbox(
+            "Size in pixels",
+            [s for s in config.SIZES if s != 28],
+            index=1,
+            key="size",
+            width=140,
+            help="Side of the square pictures that the network learns. Twice the side takes four times as long.",
+        )
+        crop = st.segmented_control(
+            "Shape",
+            config.CROPS,
+            default="centre",
+            required=True,
+            format_func={"centre": "Cut out the centre", "fit": "Fit with bars"}.get,
+            key="crop",
+        )
+        colour = st.color_picker("Behind transparency and bars", "#ffffff", key="background")
+    return size, crop, tuple(bytes.fromhex(colour[1:]))
+
+
+def _choose_prepared() -> None:
+    stores = {store.name: store for store in dataset.list_datasets()}
+    if not stores:
+        st.info(
+            "Nothing was prepared yet. Drop a folder of pictures to begin.", icon=":material/add_photo_alternate:"
+        )
+        return
+
+    def line(name: str) -> str:
+        return f"{name} · {stores[name].count:,} pictures of {stores[name].settings.size} px"
+
+    name = st.selectbox("Dataset", list(stores), format_func=line)
+    if st.button("Look at the pictures", type="primary", icon=":material/arrow_forward:"):
+        _open(name)
+
+
+def _prepare_upload(files: object, settings: IntakeConfig) -> None:
+    """Spool uploaded files to the disk, prepare from there, then let go of both copies."""
+    with intake.spooled([files] if not isinstance(files, list) else files) as source:
+        _prepare(source, settings)
+
+
+def _prepare(source: object, settings: IntakeConfig | None) -> None:
+    bar = st.progress(0.0, "Looking at the files …")
+
+    def progress(done: int, total: int) -> None:
+        bar.progress(done / total, f"Looking at the files: {done:,} of {total:,}")
+
+    try:
+        store = dataset.prepare(source, settings, progress=progress)
+    except GanartError as error:
+        bar.empty()
+        st.error(str(error), icon=":material/error:")
+        return
+    st.session_state.upload_turn = st.session_state.get("upload_turn", 0) + 1  # frees what the uploader holds
+    _open(store.name)
+
+
+def _open(name: str) -> None:
+    st.query_params.from_dict({"dataset": name})
+    st.rerun()
+
+
+def contact_sheet(store: Dataset) -> None:
+    """What the network will see, and what became of every file."""
+    pixels = store.images()
+    shown = np.unique(np.linspace(0, store.training - 1, min(SHEET, store.training)).round().astype(int))
+    st.image(
+        images.encode(images.tile(np.asarray(pixels[shown]), min(SHEET_COLUMNS, len(shown)))),
+        width="stretch",
+        alt=f"{len(shown)} of the {store.count} pictures as the network will see them",
+    )
+    counts = [f"{store.count:,} pictures"]
+    if store.held_out:
+        counts.append(f"{store.held_out:,} of them held out to measure with")
+    if store.skipped:
+        counts.append(f"{len(store.skipped):,} files left out")
+    st.caption(f"What the network will see: {', '.join(counts)}.")
+    for warning in store.warnings():
+        st.warning(warning, icon=":material/info:")
+    with st.expander("What became of every file", expanded=bool(store.skipped) and len(store.skipped) <= 5):
+        report = sorted(store.report, key=lambda entry: entry["ok"])
+        st.dataframe(
+            [{"File": entry["file"], "Result": _result(entry)} for entry in report],
+            hide_index=True,
+            column_config={"File": st.column_config.Column(width=220)},
+            height=min(38 + 35 * len(report), 300),
+        )
+
+
+def _result(entry: dict) -> str:
+    if not entry["ok"]:
+        return f"left out: {entry['reason']}"
+    return ", ".join(
+        ["kept"]
+        + ["enlarged"] * bool(entry.get("enlarged"))
+        + ["held out to measure with"] * bool(entry.get("held_out"))
+    )

@@ -1,0 +1,17 @@
+"""Sheets and single pictures as the pages show them: pixels as squares, not blurred. Imports no torch."""
+
+import numpy as np
+import streamlit as st
+
+from ganart import images
+
+
+def png(picture: np.ndarray, target: int = 512) -> bytes:
+    """uint8 (H, W, C) -> PNG bytes, each pixel a square, up to `target` px on the longer side."""
+    return images.encode(images.enlarge(picture, images.best_scale(max(picture.shape[:2]), target)))
+
+
+@st.cache_data(max_entries=200, show_spinner=False)
+def larger(sheet: bytes, target: int = 768) -> bytes:
+    """A sheet as PNG bytes, enlarged in the same way."""
+    return png(images.read_png(sheet), target)

@@ -1,0 +1,118 @@
+"""The settings of a new run and its start; runs that are there already."""
+
+import dataclasses
+
+import streamlit as st
+
+from ganart import config, launch, run, workspace
+from ganart.dataset import Dataset
+from ganart.errors import GanartError
+from ganart.ui import words
+
+WIDTHS = {16: "Very fine-boned, fastest", 32: "Light, for a laptop", 64: "Full, for a graphics card"}
+
+
+def settings(store: Dataset) -> None:
+    """Preset and length, and the button that starts."""
+    fitting = ["mnist-seed", "art"] if (store.settings.size, store.channels) == (28, 1) else ["art"]
+    name = st.selectbox("Recipe", fitting, key="preset")
+    st.caption(config.DESCRIPTIONS[name])
+    preset = config.preset(name)
+    device = _device()
+    width = preset.networks.width
+    if name != "mnist-seed":
+        width = st.select_slider(
+            "Network",
+            list(WIDTHS),
+            value=width if device != "cpu" else 32,
+            format_func=WIDTHS.get,
+            key="width",
+            help="How many features the network has room for. Twice as many take about four times as long.",
+        )
+    st.number_input(
+        "Length, in thousand pictures seen",
+        1.0,
+        100_000.0,
+        preset.kimg,
+        step=10.0,
+        key="kimg",
+        help="How many pictures the network looks at. You can stop at any time and keep what it learned.",
+    )
+    st.number_input("Seed of the training", 0, 2**32 - 1, 0, key="train_seed")
+    st.caption(f"Trains on the {launch.device_words(device)} of this computer.")
+    if message := st.session_state.pop("start_error", None):
+        st.error(message, icon=":material/error:")
+    st.button(
+        "Start training",
+        type="primary",
+        icon=":material/play_arrow:",
+        on_click=_start,
+        args=(store, name, device, width),
+    )
+
+
+@st.cache_resource(show_spinner=False)
+def _device() -> str:
+    from ganart import devices  # imports torch
+
+    return devices.pick("auto")
+
+
+def _start(store: Dataset, preset: str, device: str, width: int) -> None:
+    state = st.session_state
+    try:
+        chosen = config.for_dataset(
+            config.preset(preset), store.settings.size, store.channels, state.get("width", width)
+        )
+        chosen = dataclasses.replace(
+            chosen,
+            dataset=store.name,
+            dataset_hash=store.hash,
+            kimg=float(state.kimg),
+            seed=int(state.train_seed),
+            device=device,
+        )
+        started = launch.launch(chosen, workspace.slug(store.name))
+    except GanartError as error:
+        state.start_error = str(error)
+        return
+    st.query_params.from_dict({"run": started.id})
+
+
+def active_run() -> None:
+    """A line that leads to the training under way."""
+    for item in run.list_runs():
+        status = item.status()
+        if status.active:
+            with st.container(border=True, horizontal=True, vertical_alignment="center"):
+                label, colour, icon = words.STATES[status.state]
+                st.badge(label, icon=icon, color=colour)
+                st.markdown(f"**{words.run_title(item)}** {words.progress(status)}")
+                st.button(
+                    "Watch", icon=":material/visibility:", key=f"watch-{item.id}", on_click=_watch, args=(item.id,)
+                )
+
+
+def earlier_runs() -> None:
+    """The trainings of before, newest first."""
+    items = [(item, item.status()) for item in run.list_runs()]
+    items = [(item, status) for item, status in items if not status.active]
+    if not items:
+        return
+    st.subheader("Earlier trainings")
+    for item, status in items:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            label, colour, icon = words.STATES[status.state]
+            st.button(
+                words.run_title(item),
+                icon=":material/visibility:",
+                key=f"open-{item.id}",
+                on_click=_watch,
+                args=(item.id,),
+            )
+            st.badge(label, icon=icon, color=colour)
+            st.caption(f"{status.kimg:.1f} thousand pictures seen")
+
+
+def _watch(run_id: str) -> None:
+    st.query_params.from_dict({"run": run_id})

@@ -1,0 +1,94 @@
+"""Films on the page: their settings, the making, the file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from ganart import export, film, images, workspace
+from ganart.models import Model
+from ganart.ui import drawing
+
+SIDES = (256, 512, 768)
+
+
+@dataclass(frozen=True)
+class FilmSettings:
+    """What the page asks for; `side` is the most that the film's longer side may have, in px."""
+
+    seconds: float
+    fps: int
+    side: int
+    rows: int = 6
+    columns: int = 6
+
+
+def settings(model: Model, kind: str) -> FilmSettings:
+    """Ask for the length, the speed and the size of a film."""
+    rows = columns = 6
+    with st.container(horizontal=True):
+        seconds = st.number_input(
+            "Seconds", 1.0, 60.0, 8.0 if kind == "growth" else 6.0, 1.0, key=f"seconds-{kind}"
+        )
+        fps = st.selectbox("Frames a second", export.FPS, index=export.FPS.index(25), key="fps")
+        side = st.selectbox("Size", SIDES, index=1, format_func="{} px".format, key="side")
+    if kind == "grid":
+        with st.container(horizontal=True):
+            rows = st.number_input("Rows", 1, 12, 6, key="rows")
+            columns = st.number_input("Columns", 1, 12, 6, key="columns")
+    return FilmSettings(seconds, fps, side, rows, columns)
+
+
+def make(model: Model, kind: str, seeds: list[int], wanted: FilmSettings) -> str:
+    """Make the film and keep it in the workspace -> its file name. Raises GanartError."""
+    bar = st.progress(0.0, "Painting …")
+
+    def progress(done: int, total: int) -> None:
+        bar.progress(done / total, f"Painting: {done:,} of {total:,} pictures")
+
+    G, card = drawing.generator(model)
+    size = card.networks.size
+    if kind == "grid":
+        scale = images.best_scale(size * max(wanted.rows, wanted.columns), wanted.side)
+        cells = list(range(wanted.rows * wanted.columns))
+        data = film.grid(
+            G, card.hash, wanted.rows, wanted.columns, cells, wanted.seconds, wanted.fps, scale, progress
+        )
+    elif kind == "walk":
+        scale = images.best_scale(size, wanted.side)
+        data = film.walk(G, card.hash, seeds, wanted.seconds, wanted.fps, scale, progress)
+    else:
+        sheet = model.last_sheet()
+        side = max(images.read_png(sheet).shape[:2]) if sheet else size
+        data = film.growth(model, wanted.seconds, wanted.fps, images.best_scale(side, wanted.side))
+    bar.empty()
+    folder = workspace.folder("exports")
+    name = f"{workspace.slug(card.name)}-{kind}.gif"
+    number = 2
+    while (folder / name).exists():
+        name, number = f"{workspace.slug(card.name)}-{kind}-{number}.gif", number + 1
+    export.write(folder / name, data)
+    return name
+
+
+def show(name: str | None) -> None:
+    """The film in motion and the button that saves it; before there is one, what will be here."""
+    path = workspace.folder("exports") / Path(name).name if name else None
+    if path is None or not path.is_file():
+        st.info("The film will play here.", icon=":material/movie:")
+        return
+    data = path.read_bytes()
+    st.image(data, alt="The film, playing in a loop")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.download_button(
+            "Download GIF",
+            data,
+            file_name=path.name,
+            mime="image/gif",
+            icon=":material/download:",
+            type="primary",
+            on_click="ignore",
+        )
+        st.caption(f"{len(data) / 1e6:.1f} MB · kept in the workspace as exports/{path.name}")
+    if len(data) > 8e6:
+        st.caption("Over 8 MB is much for a GIF: a smaller size or fewer seconds travel better.")

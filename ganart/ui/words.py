@@ -1,0 +1,52 @@
+"""Words that more than one page uses."""
+
+from ganart.card import Card
+from ganart.run import Run, Status
+
+STATES = {  # state: (what the artist reads, colour of its badge, icon)
+    "starting": ("Starting", "blue", ":material/hourglass_top:"),
+    "running": ("Learning", "green", ":material/model_training:"),
+    "paused": ("Paused", "orange", ":material/pause:"),
+    "stopping": ("Stopping", "orange", ":material/hourglass_bottom:"),
+    "done": ("Done", "gray", ":material/check:"),
+    "stopped": ("Stopped", "gray", ":material/stop:"),
+    "failed": ("Failed", "red", ":material/error:"),
+    "crashed": ("Interrupted", "red", ":material/bolt:"),
+    "stuck": ("Not answering", "orange", ":material/help:"),
+}
+
+
+def duration(seconds: float) -> str:
+    """ "about 12 min", the way one says it."""
+    if seconds < 90:
+        return f"about {max(5, 5 * round(seconds / 5))} s"
+    if seconds < 90 * 60:
+        return f"about {round(seconds / 60)} min"
+    return f"about {seconds / 3600:.1f} h"
+
+
+def progress(status: Status) -> str:
+    """One line on how far a run is: pictures seen, speed, time left."""
+    parts = [f"{status.kimg:.1f} of {status.total_kimg:.0f} thousand pictures seen"]
+    if status.total_kimg < 10:
+        parts = [f"{round(1000 * status.kimg):,} of {round(1000 * status.total_kimg):,} pictures seen"]
+    if status.state == "running" and status.images_per_second:
+        speed = status.images_per_second
+        parts.append(f"{speed:.0f} pictures a second" if speed >= 10 else f"{speed:.1f} pictures a second")
+        if status.eta_seconds is not None:
+            parts.append(f"{duration(status.eta_seconds)} left")
+    return " · ".join(parts)
+
+
+def model_line(card: Card) -> str:
+    """One line on a model: size, colour, what it was trained on and how long."""
+    networks = card.networks
+    colour = "colour" if networks.channels == 3 else "grey"
+    pictures = f"{card.dataset.get('pictures', 0):,} pictures"
+    return f"{networks.size} px, {colour} · {pictures} · {card.kimg:.0f} thousand seen"
+
+
+def run_title(run: Run) -> str:
+    """A run's name as a heading, such as "van-gogh-64 (0003)"."""
+    number, _, name = run.id.partition("-")
+    return f"{name} ({number})"
