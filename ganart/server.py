@@ -67,8 +67,8 @@ def refuse_open_door(address: str) -> None:
     if local or os.environ.get("GANART_ALLOW_REMOTE") == "1":
         return
     print(
-        f"ganart: the address {address or '0.0.0.0'} is open to other computers, and everyone there could use this "
-        "program. Leave --server.address out, or set GANART_ALLOW_REMOTE=1 if that is what you want.",
+        f"ganart: the address {address or '0.0.0.0'} is open to other computers, and everyone there could use it. "
+        " Leave --server.address out, or set GANART_ALLOW_REMOTE=1 if that is what you want.",
         file=sys.stderr,
         flush=True,
     )

@@ -7,12 +7,7 @@ from ganart.errors import GanartError
 from ganart.ui import choose, drawing, page, studio
 from ganart.ui.wall import wall
 
-KINDS = {"walk": "Walk", "grid": "Grid of loops", "growth": "Growth"}
-ABOUT = {
-    "walk": "From picture to picture and back to the first, through everything in between.",
-    "grid": "Many pictures at once, each morphing on a loop of its own.",
-    "growth": "The training in fast motion: the same 36 points of the latent space, from noise to now.",
-}
+FIRST_KEYFRAMES = "3, 14, 15, 92"
 MAX_KEYFRAMES = 24
 
 page.start()
@@ -23,13 +18,15 @@ left, right = st.columns([2, 3], gap="large")
 with left:
     model = choose.model()
     kind = st.segmented_control(
-        "Film", list(KINDS), default="walk", required=True, format_func=KINDS.get, key="kind", bind="query-params"
+        "Film", studio.KINDS, default=studio.WALK, required=True, key="kind", bind="query-params"
     )
-    st.caption(ABOUT[kind])
+    st.caption(studio.KINDS[kind])
     settings = studio.settings(model, kind)
     seeds: list[int] = []
-    if kind == "walk":
-        text = st.text_input("Keyframes, as seeds", "3, 14, 15, 92", key="seeds", bind="query-params")
+    if kind == studio.WALK:
+        if "seeds" not in st.query_params:
+            state.setdefault("seeds", FIRST_KEYFRAMES)
+        text = st.text_input("Keyframes, as seeds", key="seeds", bind="query-params")
         try:
             seeds = latent.parse_seeds(text)
         except GanartError as error:
@@ -43,7 +40,7 @@ with left:
         "Make the film",
         type="primary",
         icon=":material/movie:",
-        disabled=kind == "walk" and len(seeds) < 2,
+        disabled=kind == studio.WALK and len(seeds) < 2,
     )
 
 

@@ -17,8 +17,6 @@ left, right = st.columns([3, 2], gap="large")
 
 with left:
     model = choose.model()
-    with page.error_box():
-        drawing.generator(model)
     first = st.number_input(
         "First seed of the wall", 0, latent.MAX_SEED - WALL, 0, step=WALL, key="first", bind="query-params"
     )
@@ -62,7 +60,7 @@ with left:
     st.caption("Every whole number is a picture, the same one tomorrow and for everyone who has this model.")
 
 with right:
-    seed = st.number_input("Seed", 0, latent.MAX_SEED, 0, key="seed", bind="query-params", on_change=forget_steps)
+    seed = st.number_input("Seed", 0, latent.MAX_SEED, key="seed", bind="query-params", on_change=forget_steps)
     steps = state.get("steps", [])
     G, card = drawing.generator(model)
     z = latent.varied(seed, steps, card.networks.z_dim)
@@ -70,7 +68,7 @@ with right:
     name = f"seed {seed}" + (f", varied {len(steps)} times" if len(steps) > 1 else ", varied" if steps else "")
     st.image(sheets.png(picture), width=400, alt=f"The picture of {name}")
     st.caption(name.capitalize())
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         scale = max(1, 1024 // card.networks.size)
         about = export.recipe(card.hash, kind="picture", seed=seed, steps=steps, scale=scale)
         st.download_button(

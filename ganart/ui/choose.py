@@ -5,6 +5,7 @@ import streamlit as st
 from ganart import models
 from ganart.errors import GanartError
 from ganart.models import Model
+from ganart.ui import drawing
 
 
 def model() -> Model:
@@ -17,10 +18,9 @@ def model() -> Model:
     asked = st.query_params.get("model")
     if asked is not None and asked not in found:
         st.warning(f"There is no model “{asked}” any more. Here is another one.", icon=":material/help:")
-        del st.query_params["model"]
     chosen = found[st.selectbox("Model", list(found), key="model", bind="query-params")]
     try:
-        chosen.card()
+        drawing.generator(chosen)
     except GanartError as error:
         st.error(str(error), icon=":material/error:")
         st.stop()

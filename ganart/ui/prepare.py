@@ -141,7 +141,7 @@ def contact_sheet(store: Dataset) -> None:
     if store.held_out:
         counts.append(f"{store.held_out:,} of them held out to measure with")
     if store.skipped:
-        counts.append(f"{len(store.skipped):,} files left out")
+        counts.append(f"{len(store.skipped):,} file{'' if len(store.skipped) == 1 else 's'} left out")
     st.caption(f"What the network will see: {', '.join(counts)}.")
     for warning in store.warnings():
         st.warning(warning, icon=":material/info:")

@@ -9,6 +9,12 @@ from ganart import export, film, images, workspace
 from ganart.models import Model
 from ganart.ui import drawing
 
+WALK, GRID, GROWTH = "Walk", "Grid of loops", "Growth"
+KINDS = {  # as they are called on the page and in the address; what the film is
+    WALK: "From picture to picture and back to the first, through everything in between.",
+    GRID: "Many pictures at once, each morphing on a loop of its own.",
+    GROWTH: "The training in fast motion: the same 36 points of the latent space, from noise to now.",
+}
 SIDES = (256, 512, 768)
 
 
@@ -27,12 +33,10 @@ def settings(model: Model, kind: str) -> FilmSettings:
     """Ask for the length, the speed and the size of a film."""
     rows = columns = 6
     with st.container(horizontal=True):
-        seconds = st.number_input(
-            "Seconds", 1.0, 60.0, 8.0 if kind == "growth" else 6.0, 1.0, key=f"seconds-{kind}"
-        )
+        seconds = st.number_input("Seconds", 1.0, 60.0, 8.0 if kind == GROWTH else 6.0, 1.0, key=f"seconds-{kind}")
         fps = st.selectbox("Frames a second", export.FPS, index=export.FPS.index(25), key="fps")
         side = st.selectbox("Size", SIDES, index=1, format_func="{} px".format, key="side")
-    if kind == "grid":
+    if kind == GRID:
         with st.container(horizontal=True):
             rows = st.number_input("Rows", 1, 12, 6, key="rows")
             columns = st.number_input("Columns", 1, 12, 6, key="columns")
@@ -48,13 +52,13 @@ def make(model: Model, kind: str, seeds: list[int], wanted: FilmSettings) -> str
 
     G, card = drawing.generator(model)
     size = card.networks.size
-    if kind == "grid":
+    if kind == GRID:
         scale = images.best_scale(size * max(wanted.rows, wanted.columns), wanted.side)
         cells = list(range(wanted.rows * wanted.columns))
         data = film.grid(
             G, card.hash, wanted.rows, wanted.columns, cells, wanted.seconds, wanted.fps, scale, progress
         )
-    elif kind == "walk":
+    elif kind == WALK:
         scale = images.best_scale(size, wanted.side)
         data = film.walk(G, card.hash, seeds, wanted.seconds, wanted.fps, scale, progress)
     else:
@@ -63,10 +67,10 @@ def make(model: Model, kind: str, seeds: list[int], wanted: FilmSettings) -> str
         data = film.growth(model, wanted.seconds, wanted.fps, images.best_scale(side, wanted.side))
     bar.empty()
     folder = workspace.folder("exports")
-    name = f"{workspace.slug(card.name)}-{kind}.gif"
-    number = 2
+    stem = f"{workspace.slug(card.name)}-{workspace.slug(kind)}"
+    name, number = f"{stem}.gif", 2
     while (folder / name).exists():
-        name, number = f"{workspace.slug(card.name)}-{kind}-{number}.gif", number + 1
+        name, number = f"{stem}-{number}.gif", number + 1
     export.write(folder / name, data)
     return name
 

@@ -1,0 +1,126 @@
+"""A real server and a real browser."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parents[2]
+CHROMIUM = os.environ.get("CHROMIUM") or next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+
+
+class Server:
+    """`streamlit run app.py` on a port and a workspace of its own; can be killed and started again."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = home / "server.log"
+        self.process: subprocess.Popen | None = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "streamlit",
+                    "run",
+                    "app.py",
+                    f"--server.port={self.port}",
+                    "--server.headless=true",
+                ],
+                cwd=ROOT,
+                env={**os.environ, "GANART_HOME": str(self.home)},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            try:
+                with urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=2) as answer:
+                    if answer.status == 200:
+                        return
+            except OSError:
+                time.sleep(0.1)
+        raise AssertionError(f"the server did not start:\n{self.log.read_text()}")
+
+    def kill(self) -> None:
+        if self.process is not None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+            self.process = None
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    """A fresh server on an empty workspace; trainings that it started are stopped at the end."""
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("GANART_HOME", str(home))
+    server = Server(home)
+    server.start()
+    yield server
+    server.kill()
+    from ganart import launch, run
+
+    for item in run.list_runs():
+        launch.stop(item)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Headless Chromium; without one the tests are skipped and say so."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine: install it, or name it in CHROMIUM")
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    options = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-background-networking"]
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser):
+    """A tab of its own; what it logs as an error is in `page.errors`."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+    tab = context.new_page()
+    tab.set_default_timeout(30_000)
+    tab.errors = []
+    tab.on("pageerror", lambda error: tab.errors.append(str(error)))
+    yield tab
+    context.close()
+
+
+@pytest.fixture
+def paintings(tmp_path):
+    """A folder as an artist has it: real paintings where GANART_DATA is set, else made pictures; one odd file."""
+    folder = tmp_path / "paintings"
+    folder.mkdir()
+    data = os.environ.get("GANART_DATA")
+    if data:
+        for path in sorted((Path(data) / "vangogh").glob("*.jpg"))[:60]:
+            shutil.copy(path, folder)
+    else:
+        rng = np.random.default_rng(0)
+        for index in range(60):
+            noise = Image.fromarray(rng.integers(0, 256, (4, 5, 3), np.uint8))
+            noise.resize((160, 128), Image.Resampling.BICUBIC).save(folder / f"IMG_{index:03}.JPG")
+    (folder / "odd.jpg").write_text("this is no picture")
+    return folder

@@ -1,0 +1,116 @@
+"""The whole journey as an artist makes it, in a real browser against a real server and a real training."""
+
+import io
+import re
+
+import pytest
+from PIL import Image
+
+from ganart import run
+
+
+def seen(page) -> float:
+    """Pictures seen so far, in thousands, as the page says."""
+    text = page.get_by_text(re.compile(r"thousand pictures seen")).first.inner_text()
+    return float(text.split(" of ")[0])
+
+
+def wait_until_seen(page, more_than: float) -> None:
+    page.wait_for_function(
+        """more => [...document.querySelectorAll('p')].some(p => {
+            const found = p.innerText.match(/^([0-9.]+) of [0-9]+ thousand pictures seen/);
+            return found && Number(found[1]) > more; })""",
+        arg=more_than,
+        timeout=60_000,
+    )
+
+
+@pytest.mark.timeout(600)
+def test_from_a_folder_of_pictures_to_a_looping_gif(server, page, paintings):
+    # Drop a folder and look at what the network will see.
+    page.goto(f"{server.url}/train")
+    page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files(paintings)
+    page.get_by_role("combobox", name=re.compile("Size in pixels")).click()
+    page.get_by_role("option", name="32", exact=True).click()
+    look = page.get_by_role("button", name="Look at the pictures")
+    page.wait_for_function(
+        "() => ![...document.querySelectorAll('button')].find(b => b.innerText.includes('Look at')).disabled"
+    )
+    look.click()
+    page.get_by_text("60 pictures", exact=False).first.wait_for()
+    assert page.get_by_text("1 files left out").count() or page.get_by_text("1 file left out").count()
+
+    # Start, and see the network learn.
+    slider = page.get_by_role("slider", name="Network")
+    slider.press("ArrowLeft")
+    page.get_by_text("Very fine-boned").wait_for()
+    page.get_by_role("button", name="Start training").click()
+    page.get_by_alt_text(re.compile("Sheet of 36 pictures")).wait_for(timeout=60_000)
+    wait_until_seen(page, 1.0)
+    assert "run=" in page.url
+
+    # Reload in the middle: it is still there, and goes on.
+    before = seen(page)
+    page.reload()
+    page.get_by_alt_text(re.compile("Sheet of 36 pictures")).wait_for()
+    wait_until_seen(page, before)
+
+    # A second tab finds it, too.
+    other = page.context.new_page()
+    other.goto(f"{server.url}/train")
+    other.get_by_role("button", name="Watch").click()
+    other.get_by_alt_text(re.compile("Sheet of 36 pictures")).wait_for()
+    other.close()
+
+    # Kill the server and start it again: the training does not notice, and the tab heals by itself.
+    (training,) = run.list_runs()
+    server.kill()
+    at_kill = training.status()
+    assert at_kill.state == "running"
+    server.start()
+    wait_until_seen(page, at_kill.kimg + 1.0)
+
+    page.get_by_role("button", name="Stop", exact=True).click()
+    page.get_by_text("Stopped").first.wait_for()
+    page.get_by_role("button", name="Resume").wait_for()
+    assert training.status().state == "stopped"
+
+    # Explore: pick a picture with the keyboard, vary it, go back.
+    page.get_by_test_id("stMain").get_by_role("link", name="Explore").click()
+    picture = page.get_by_role("button", name="Seed 12", exact=True)
+    picture.focus()
+    picture.press("Enter")
+    page.get_by_text("Seed 12", exact=True).wait_for()
+    page.get_by_role("button", name="Variation 3", exact=True).click()
+    page.get_by_text("Seed 12, varied", exact=True).wait_for()
+    page.get_by_role("button", name="Back").click()
+    page.get_by_text("Seed 12", exact=True).wait_for()
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save as PNG").click()
+    with Image.open(saved.value.path()) as png:
+        assert png.size == (1024, 1024) and '"seed":12' in png.info["ganart"]
+
+    # Animate: a walk from here, as a GIF that loops.
+    page.get_by_role("link", name="Animate from here").click()
+    page.get_by_role("button", name="Seed 15: take it out").click()
+    page.get_by_role("button", name="Seed 15: take it out").wait_for(state="detached")
+    page.get_by_role("button", name="Make the film").click()
+    page.get_by_alt_text("The film, playing in a loop").wait_for(timeout=60_000)
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Download GIF").click()
+    data = saved.value.path().read_bytes()
+    with Image.open(io.BytesIO(data)) as film:
+        assert film.format == "GIF" and film.info["loop"] == 0 and film.n_frames > 50
+        assert film.size == (512, 512)
+        assert b'"seeds":[12,13,14]' in film.info["comment"]
+    assert not page.errors
+
+
+@pytest.mark.parametrize("name", ["gallery", "train", "explore", "animate"])
+def test_every_page_works_on_its_own_address_of_a_fresh_server(server, page, name):
+    page.goto(f"{server.url}/{'' if name == 'gallery' else name}")
+    page.get_by_role("heading", level=1, name=name.capitalize()).wait_for()
+    for other in ("Gallery", "Train", "Explore", "Animate"):
+        assert page.get_by_role("link", name=other).count() >= 1, "the navigation is missing"
+    assert page.get_by_test_id("stException").count() == 0
+    assert not page.errors

@@ -1,0 +1,70 @@
+"""What all tests share: a workspace of their own, small real pictures, a tiny model."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ganart import checkpoint
+from ganart.config import NetworkConfig
+from ganart.networks import Discriminator, Generator
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch) -> Path:
+    """An empty workspace."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    monkeypatch.setenv("GANART_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture
+def picture_folder(tmp_path):
+    """Makes a folder of `count` different pictures, JPEG and PNG in turn."""
+
+    def make(count: int, name: str = "pictures", size: tuple[int, int] = (48, 40), first: int = 0) -> Path:
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        for index in range(first, first + count):
+            rng = np.random.default_rng(index)
+            coarse = Image.fromarray(rng.integers(0, 256, (5, 6, 3), np.uint8))
+            suffix = "jpg" if index % 2 else "png"
+            coarse.resize(size, Image.Resampling.BICUBIC).save(folder / f"picture-{index:03}.{suffix}")
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def tiny_model(tmp_path) -> Path:
+    """An untrained model of 32 px in colour, as a file."""
+    networks = NetworkConfig(size=32, channels=3, z_dim=8, width=4)
+    torch.manual_seed(0)
+    data = checkpoint.model_bytes(
+        Generator(networks).eval(),
+        Discriminator(networks),
+        name="tiny",
+        networks=networks,
+        dataset={"name": "none", "hash": "", "pictures": 0, "held_out": 0},
+        recipe={},
+        step=0,
+        kimg=0.0,
+        averaged=False,
+    )
+    path = tmp_path / "tiny.safetensors"
+    path.write_bytes(data)
+    return path
+
+
+@pytest.fixture
+def data_folder() -> Path:
+    """The folder of real pictures that GANART_DATA names."""
+    if not os.environ.get("GANART_DATA"):
+        pytest.skip("GANART_DATA is not set, so there are no real pictures to test on")
+    return Path(os.environ["GANART_DATA"])
