@@ -26,9 +26,11 @@ def device_lock(device: str) -> filelock.FileLock:
     return filelock.FileLock(workspace.folder("locks") / f"{device}.lock")
 
 
-def active_run(device: str) -> Run | None:
-    """The run that trains, pauses or starts on this device now."""
+def active_run(device: str, but: Run | None = None) -> Run | None:
+    """The run, `but` this one, that trains, pauses or starts on this device now."""
     for run in list_runs():
+        if run == but:
+            continue
         with contextlib.suppress(RunError, InputError):
             if run.status().active and run.config().device == device:
                 return run

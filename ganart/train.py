@@ -245,7 +245,7 @@ def work(target: Run) -> str:
         if not own.is_locked:
             raise BusyError(f"The run {target.id} is at work already.") from error
         own.release()
-        other = launch.active_run(settings.device)
+        other = launch.active_run(settings.device, but=target)
         busy = launch.busy_error(other, settings.device)
         _fail(target, str(busy))
         raise busy from error

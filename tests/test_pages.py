@@ -143,7 +143,7 @@ def test_train_from_an_upload_to_a_running_training(picture_folder):
     at.run()
     next(b for b in at.button if b.label == "Look at the pictures").click().run()
     check(at)
-    assert at.query_params["dataset"] == ["paintings-32"]
+    assert at.query_params["dataset"] == "paintings-32"
     assert "12 pictures are few" in text_of(at)
     assert not list(workspace.folder("uploads").iterdir()), "the upload was kept twice"
 
@@ -153,7 +153,7 @@ def test_train_from_an_upload_to_a_running_training(picture_folder):
     check(at)
     (started,) = run.list_runs()
     try:
-        assert at.query_params["run"] == [started.id]
+        assert at.query_params["run"] == started.id
         assert started.config().networks.width == 16 and started.config().kimg == 1.0
         with_active = open_page("train")
         assert "Watch" in [b.label for b in with_active.button]

@@ -34,16 +34,9 @@ class Server:
 
     def start(self) -> None:
         with self.log.open("ab") as log:
+            address = [f"--server.port={self.port}", "--server.headless=true"]
             self.process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "streamlit",
-                    "run",
-                    "app.py",
-                    f"--server.port={self.port}",
-                    "--server.headless=true",
-                ],
+                [sys.executable, "-m", "streamlit", "run", "app.py", *address],
                 cwd=ROOT,
                 env={**os.environ, "GANART_HOME": str(self.home)},
                 stdout=log,
