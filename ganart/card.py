@@ -5,7 +5,6 @@ A model is a safetensors file whose metadata holds one JSON string under "ganart
 
 import dataclasses
 import json
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,7 +42,7 @@ def read_header(path: Path) -> dict[str, str]:
     """The metadata of a safetensors file; raises ModelError where it is none, or OSError."""
     with path.open("rb") as file:
         start = file.read(8)
-        length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
+        length = int.from_bytes(start, "little") if len(start) == 8 else 0
         if not 2 <= length <= MAX_HEADER:
             raise ModelError(f"{path.name} is not a ganart model: it does not start with a safetensors header.")
         raw = file.read(length)
@@ -75,6 +74,7 @@ def parse(text: str, name: str) -> Card:
         version = values["version"]
         if version == MODEL_VERSION:
             card = Card(**{**values, "networks": config.networks_from_dict(values["networks"])})
+            _check_kinds(card)
     except InputError as error:
         raise ModelError(f"{name} cannot be used: {error}") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -84,3 +84,11 @@ def parse(text: str, name: str) -> Card:
             f"{name} has model version {version!r}, and this ganart reads version {MODEL_VERSION}. Update ganart."
         )
     return card
+
+
+def _check_kinds(card: Card) -> None:
+    """Raises TypeError where a field is not of the kind that the pages print."""
+    kinds = {"name": str, "hash": str, "dataset": dict, "recipe": dict, "step": int, "kimg": int | float}
+    wrong = [name for name, kind in kinds.items() if not isinstance(getattr(card, name), kind)]
+    if wrong or not isinstance(card.dataset.get("pictures", 0), int):
+        raise TypeError(f"fields of the wrong kind: {wrong}")

@@ -9,7 +9,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from ganart.card import Card, parse
+from ganart.card import Card, parse, read_header
 from ganart.config import NetworkConfig
 from ganart.errors import ModelError
 from ganart.files import write_atomic
@@ -78,11 +78,9 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], Card]:
         raise ModelError(f"The model {path.name} cannot be read ({error.strerror}).") from error
     try:
         tensors = safetensors.torch.load(data)
-        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-        text = header.get("__metadata__", {}).get("ganart", "")
     except (safetensors.SafetensorError, ValueError, RuntimeError, KeyError) as error:
         raise ModelError(f"{path.name} is damaged or not a ganart model. Export or copy it again.") from error
-    card = parse(text, path.name)
+    card = parse(read_header(path).get("ganart", ""), path.name)
     expected = _expected(card.networks, any(name.startswith("D.") for name in tensors))
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     if found != expected or any(tensor.dtype != torch.float32 for tensor in tensors.values()):

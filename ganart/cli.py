@@ -3,6 +3,7 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from ganart import commands, config
 from ganart.errors import GanartError
@@ -25,8 +26,15 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaints are one line, as all others."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"ganart: {message}. See: {self.prog} --help\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="ganart", description="Turn a folder of pictures into a latent space.")
+    parser = _Parser(prog="ganart", description="Turn a folder of pictures into a latent space.")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, function: object, text: str) -> argparse.ArgumentParser:

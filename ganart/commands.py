@@ -5,7 +5,6 @@ import dataclasses
 import json
 import os
 import sys
-from pathlib import Path
 
 from ganart import config, dataset, launch, run, workspace
 from ganart.config import IntakeConfig
@@ -40,7 +39,7 @@ def prepare(options: argparse.Namespace) -> None:
         settings = None if options.size is None else IntakeConfig(size=options.size)
     else:
         background = _background(options.background)
-        settings = IntakeConfig(options.size or 64, options.crop, background)
+        settings = IntakeConfig(64 if options.size is None else options.size, options.crop, background)
     store = _prepare_with_bar(options.source, settings, options.name)
     if options.json:
         skipped = store.skipped
@@ -61,17 +60,17 @@ def prepare(options: argparse.Namespace) -> None:
 def train_config(options: argparse.Namespace) -> tuple[config.TrainConfig, str]:
     """The settings of a run as asked for on the command line, and its name; prepares the dataset if needed."""
     preset = config.preset(options.preset or ("mnist-seed" if options.source == "mnist" else "art"))
-    size = options.size or preset.networks.size
+    size = preset.networks.size if options.size is None else options.size
     names = {store.name for store in dataset.list_datasets()}
     if options.source in names and not workspace.looks_like_path(options.source):
         store = dataset.open_dataset(options.source)
-        if options.size and options.size != store.settings.size:
+        if options.size is not None and options.size != store.settings.size:
             raise InputError(
                 f"The dataset {store.name} has {store.settings.size} px pictures, but --size {options.size} was "
                 "given. Leave --size out, or give the folder to prepare it anew."
             )
     elif options.source == "mnist":
-        store = _prepare_with_bar("mnist", IntakeConfig(size=options.size) if options.size else None, None)
+        store = _prepare_with_bar("mnist", None if options.size is None else IntakeConfig(size=options.size), None)
     else:
         store = _prepare_with_bar(options.source, IntakeConfig(size=size), None)
     for warning in store.warnings():
@@ -94,6 +93,8 @@ def train_config(options: argparse.Namespace) -> tuple[config.TrainConfig, str]:
 def train(options: argparse.Namespace) -> None:
     os.environ.update(launch.THREAD_ENVIRONMENT)  # before torch is imported: its thread pool reads it once
     settings, name = train_config(options)
+    from ganart import train  # noqa: F401  before there is a run, so that Ctrl-C meanwhile leaves nothing behind
+
     _train_here(launch.create(settings, name))
 
 
@@ -148,17 +149,18 @@ def list_all(options: argparse.Namespace) -> None:
 # --- pictures and films
 
 
-def _whole_factor(value: int) -> int:
-    if not 1 <= value <= 32:
-        raise InputError(f"A scale of {value} was asked for. Choose 1 to 32.")
-    return value
+def _scale(asked: int | None, usual: int) -> int:
+    scale = usual if asked is None else asked
+    if not 1 <= scale <= 32:
+        raise InputError(f"A scale of {scale} was asked for. Choose 1 to 32.")
+    return scale
 
 
 def sample(options: argparse.Namespace) -> None:
     from ganart import checkpoint, export, images, latent, models, render
 
     path = export.check_suffix(options.out, ".png")
-    scale, seeds = _whole_factor(options.scale), latent.parse_seeds(options.seeds)
+    scale, seeds = _scale(options.scale, 1), latent.parse_seeds(options.seeds)
     if not 1 <= options.columns <= 100:
         raise InputError(f"{options.columns} columns were asked for. Choose 1 to 100.")
     G, card = checkpoint.load_generator(models.find_model(options.model).path)
@@ -181,11 +183,11 @@ def animate(options: argparse.Namespace) -> None:
     with _drawing_bar() as bar:
         if options.grid:
             rows, columns = film.grid_shape(options.grid)
-            scale = _whole_factor(options.scale or images.best_scale(size * max(rows, columns, 1)))
+            scale = _scale(options.scale, images.best_scale(size * max(rows, columns, 1)))
             seeds = seeds or list(range(rows * columns))
             data = film.grid(G, card.hash, rows, columns, seeds, options.seconds, options.fps, scale, bar)
         else:
-            scale = _whole_factor(options.scale or images.best_scale(size))
+            scale = _scale(options.scale, images.best_scale(size))
             data = film.walk(G, card.hash, seeds, options.seconds, options.fps, scale, bar)
     export.write(path, data)
     print(f"{path} ({len(data) / 1e6:.1f} MB)")
@@ -216,7 +218,7 @@ def timelapse(options: argparse.Namespace) -> None:
     if not (sheets := model.sheets()):
         raise InputError(f"{model.id} came without training sheets. Give a run instead.")
     side = max(images.read_png(sheets[0][1]).shape[:2])
-    scale = _whole_factor(options.scale or images.best_scale(side))
+    scale = _scale(options.scale, images.best_scale(side))
     data = film.growth(model, options.seconds, options.fps, scale)
     export.write(path, data)
     print(f"{path} ({len(data) / 1e6:.1f} MB)")
@@ -240,7 +242,7 @@ def _describe(thing: str) -> dict:
     """{kind, …} of a model, a run or an exported file."""
     from ganart import export, models
 
-    path = Path(thing).expanduser()
+    path = workspace.given_path(thing)
     if path.suffix.lower() in (".gif", ".png"):
         if not path.is_file():
             raise InputError(f"There is no file at “{thing}”. Check the path.")

@@ -22,7 +22,7 @@ def _whole(value: object, low: int, high: int) -> bool:
 
 def _number(value: object, low: float, high: float) -> bool:
     real = isinstance(value, int | float) and not isinstance(value, bool)
-    return real and math.isfinite(value) and low <= value <= high
+    return real and low <= value <= high  # nan and the infinities lie in no range
 
 
 def _check_size(size: object) -> None:
@@ -43,14 +43,14 @@ class IntakeConfig:
     channels: int = 0
 
     def __post_init__(self) -> None:
-        if self.size not in SIZES:
-            raise InputError(
-                f"A size of {self.size} px is not offered. Choose one of {', '.join(map(str, SIZES))}."
-            )
-        if self.crop not in ("centre", "fit"):
-            raise InputError(f"The crop is “{self.crop}”. It must be centre or fit.")
-        if self.channels not in (0, 1, 3):
-            raise InputError("Channels are 1 (grey), 3 (colour), or 0 to decide by the pictures.")
+        _check_size(self.size)
+        _need(self.crop in CROPS, f"The crop is {self.crop!r}. It must be {' or '.join(CROPS)}.")
+        colour = isinstance(self.background, tuple) and len(self.background) == 3
+        _need(
+            colour and all(_whole(value, 0, 255) for value in self.background),
+            f"The background is {self.background!r}. It must be three numbers from 0 to 255.",
+        )
+        _need(self.channels in (0, 1, 3), "Channels are 1 (grey), 3 (colour), or 0 to decide by the pictures.")
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,9 @@ def for_dataset(settings: TrainConfig, size: int, channels: int, width: int | No
             f"mnist-seed learns 28 px grey pictures, but these are {size} px in {kind}. Use the art preset."
         )
     networks = dataclasses.replace(settings.networks, size=size, channels=channels)
-    return dataclasses.replace(settings, networks=dataclasses.replace(networks, width=width or networks.width))
+    return dataclasses.replace(
+        settings, networks=dataclasses.replace(networks, width=networks.width if width is None else width)
+    )
 
 
 def to_dict(config: TrainConfig | NetworkConfig) -> dict:

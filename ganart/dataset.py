@@ -6,9 +6,12 @@ A store is a folder of the workspace's `datasets/`:
 Imports no torch.
 """
 
+import contextlib
 import hashlib
 import json
+import re
 import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -69,7 +72,7 @@ class Dataset:
         if heic := sum("HEIC" in f.get("reason", "") for f in self.report):
             notes.append(
                 f"{heic} HEIC photo{'s were' if heic > 1 else ' was'} left out. Export them as JPEG (on a Mac: "
-                "Preview, Export; on an iPhone: IntakeConfig, Camera, Formats, Most Compatible), then add them."
+                "Preview, Export; on an iPhone: Settings, Camera, Formats, Most Compatible), then add them."
             )
         if self.enlarged:
             notes.append(f"{self.enlarged} pictures are smaller than {self.settings.size} px and were enlarged.")
@@ -133,16 +136,15 @@ def prepare(
     `progress(done, total)` is called as files are looked at.
     Raises DatasetError where nothing can be made of the source; nothing is left behind then.
     """
+    if name is not None:
+        workspace.check_name(name)
     if str(source) == "mnist":
         return _prepare_mnist(settings, name, progress)
     settings = settings or IntakeConfig()
-    path = Path(str(source).strip().strip('"')).expanduser()
-    if name is not None:
-        workspace.check_name(name)
+    path = workspace.given_path(str(source))
     jobs, report = intake.list_source(path)
     title = path.stem if path.suffix.lower() == ".zip" else path.resolve().name
-    with tempfile.TemporaryDirectory(dir=workspace.folder("datasets"), prefix=".preparing-") as temporary:
-        build = Path(temporary)
+    with _building() as build:
         rows = build / "rows"
         hashes = intake.decode_all(jobs, report, rows, settings, progress)
         _mark_duplicates(report, hashes)
@@ -179,14 +181,22 @@ def _prepare_mnist(settings: IntakeConfig | None, name: str | None, progress: Pr
     settings = IntakeConfig(size=28, channels=1)
     digits, files = mnist.load()
     held_out = len(digits) - mnist.TRAINING
-    with tempfile.TemporaryDirectory(dir=workspace.folder("datasets"), prefix=".preparing-") as temporary:
-        build = Path(temporary)
+    with _building() as build:
         np.save(build / "images-28.npy", digits, allow_pickle=False)
         if progress:
             progress(len(digits), len(digits))
         content = [hashlib.sha256(digits).hexdigest()]
         report = [{"file": file, "ok": True} for file in files]
         return _finish(build, name, "mnist", settings, 1, held_out, content, report, count=len(digits))
+
+
+@contextlib.contextmanager
+def _building() -> Iterator[Path]:
+    """A folder to build a store in; what is left of it behind the block is deleted."""
+    with tempfile.TemporaryDirectory(dir=workspace.folder("datasets"), prefix=".preparing-") as temporary:
+        build = Path(temporary) / "store"
+        build.mkdir()
+        yield build
 
 
 def _finish(
@@ -200,12 +210,14 @@ def _finish(
     report: list[dict],
     count: int | None = None,
 ) -> Dataset:
-    """Name the finished folder; the manifest, written last, makes it a store."""
+    """Name the finished folder; the move to its name makes it a store."""
     key = json.dumps([asdict(settings), channels, content])
     digest = hashlib.sha256(key.encode()).hexdigest()
     parent = workspace.folder("datasets")
     for existing in list_datasets():
-        if existing.hash == digest and existing.name in (name, free):
+        if existing.hash == digest and (
+            existing.name == name or (name is None and _made_from(existing.name, free))
+        ):
             return existing
     if name is None:
         name = workspace.free_name(parent, free)
@@ -223,11 +235,8 @@ def _finish(
         "held_out": held_out,
         "files": report,
     }
-    images = next(build.glob("images-*.npy"))
-    target = parent / name
-    target.mkdir()
-    images.replace(target / images.name)
-    write_json(target / "manifest.json", manifest, durable=True)
+    write_json(build / "manifest.json", manifest, durable=True)
+    build.rename(parent / name)
     return open_dataset(name)
 
 
@@ -250,6 +259,11 @@ def _split(kept: list[int], hashes: dict[int, str]) -> tuple[list[int], int]:
     count = max(MIN_HELD_OUT, round(0.1 * len(kept)))
     outside = set(sorted(kept, key=lambda row: hashes[row])[:count])
     return [row for row in kept if row not in outside] + [row for row in kept if row in outside], count
+
+
+def _made_from(name: str, free: str) -> bool:
+    """Whether `name` is `free` or `free-2`, `free-3`, …"""
+    return name == free or re.fullmatch(re.escape(free[:36]) + r"-\d+", name) is not None
 
 
 def _too_few(path: Path, report: list[dict], kept: int) -> str:

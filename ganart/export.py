@@ -15,7 +15,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from ganart import __version__, images
-from ganart.errors import InputError
+from ganart.errors import GanartError, InputError
 from ganart.files import write_atomic
 
 FPS = (10, 20, 25, 50)  # a GIF counts hundredths of a second, and players stretch delays under two of them
@@ -77,6 +77,7 @@ def gif_bytes(frames: np.ndarray, fps: int = 25, comment: dict | None = None, ho
         optimize=True,
         duration=1000 // fps,
         loop=0,
+        palette=np.pad(palette, ((0, 256 - len(palette)), (0, 0))).tobytes(),  # without it, one a frame
         comment=json.dumps(comment or {}, separators=(",", ":")).encode(),
     )
     return buffer.getvalue()
@@ -153,11 +154,11 @@ def read_recipe(path: Path) -> dict | None:
     try:
         with Image.open(path, formats=["GIF", "PNG"]) as image:
             text = image.info.get("comment") if image.format == "GIF" else image.info.get("ganart")
-    except (OSError, ValueError, SyntaxError) as error:
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise InputError(f"“{path.name}” cannot be read as a GIF or PNG.") from error
     try:
         values = json.loads(text or "")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return values if isinstance(values, dict) and "ganart" in values else None
 
@@ -175,11 +176,18 @@ def check_suffix(path: Path, *suffixes: str) -> Path:
         raise InputError(
             f"“{path.name}” should end in {' or '.join(suffixes)}, so that it is clear what to write."
         )
+    if path.is_dir():
+        raise InputError(f"“{path}” is a folder. Name the file to write, such as {path / ('film' + suffixes[0])}.")
     if not path.parent.is_dir():
         raise InputError(f"The folder {path.parent} does not exist. Make it first, or choose another --out.")
     return path
 
 
 def write(path: Path, data: bytes) -> None:
-    """Write an export; a file already there is replaced in one move."""
-    write_atomic(path, data, durable=False)
+    """Write an export; a file already there is replaced in one move. Raises GanartError where that fails."""
+    try:
+        write_atomic(path, data, durable=False)
+    except OSError as error:
+        raise GanartError(
+            f"“{path.name}” could not be written ({error.strerror}). Choose another place."
+        ) from error

@@ -1,5 +1,6 @@
 """Models and runs -> films: the recipe of each animation, from (what, how long, how large) to GIF bytes."""
 
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -82,6 +83,8 @@ def growth(model: Model, seconds: float, fps: int, scale: int = 1) -> bytes:
     if len(sheets) < 2:
         raise InputError(f"{model.id} has {len(sheets)} training sheets, and a film needs two or more. Train on.")
     count = export.frame_count(seconds, fps)
+    if (factor := -(-max(sheets[0].shape) // MAX_SIDE)) > 1:
+        sheets = [images.shrink(sheet, factor) for sheet in sheets]
     height, width = sheets[0].shape[:2]
     rest = round(1.5 * fps)
     _check_size(height * scale, width * scale, count + rest)
@@ -94,10 +97,10 @@ def growth(model: Model, seconds: float, fps: int, scale: int = 1) -> bytes:
 
 def grid_shape(text: str) -> tuple[int, int]:
     """ "6x6" -> (6, 6), rows and columns; raises InputError for anything else."""
-    rows, _, columns = text.lower().partition("x")
-    if not (rows.isascii() and rows.isdigit() and columns.isascii() and columns.isdigit()):
-        raise InputError(f"“{text}” is not a grid. Write rows x columns, such as 6x6.")
-    return int(rows), int(columns)
+    match = re.fullmatch(r"([0-9]{1,3})x([0-9]{1,3})", text.lower())
+    if match is None:
+        raise InputError(f"“{text[:30]}” is not a grid. Write rows x columns, such as 6x6.")
+    return int(match[1]), int(match[2])
 
 
 def _draw(G: nn.Module, z: np.ndarray, progress: Progress | None) -> np.ndarray:

@@ -41,6 +41,14 @@ def enlarge(picture: np.ndarray, factor: int) -> np.ndarray:
     return picture.repeat(factor, axis=-3).repeat(factor, axis=-2)
 
 
+def shrink(picture: np.ndarray, factor: int) -> np.ndarray:
+    """uint8 (H, W, C) -> (H//factor, W//factor, C): every factor x factor square becomes its mean."""
+    height, width, channels = picture.shape
+    rows, columns = height // factor, width // factor
+    squares = picture[: rows * factor, : columns * factor].reshape(rows, factor, columns, factor, channels)
+    return (squares.mean((1, 3)) + 0.5).astype(np.uint8)
+
+
 def best_scale(side: int, target: int = 512) -> int:
     """The whole factor that brings a picture of `side` px nearest to `target` px without passing it."""
     return max(1, target // side)

@@ -23,6 +23,7 @@ from ganart.errors import DatasetError
 MAX_FILES = 20_000
 MIN_PICTURES = 8
 SECONDS_A_PICTURE = 20.0
+LINK = "a link or a device, not a file"
 HEIC = {".heic", ".heif"}
 Progress = Callable[[int, int], None]
 
@@ -61,11 +62,14 @@ def _walk(root: Path) -> Iterator[tuple[str, dict, str | None]]:
     """(name, job, problem) of every file under a folder, by name; links are not followed."""
     for folder, folders, files in os.walk(root, followlinks=False):
         folders[:] = sorted(f for f in folders if not f.startswith("."))
+        for linked in [f for f in folders if (Path(folder) / f).is_symlink()]:
+            yield (Path(folder) / linked).relative_to(root).as_posix(), {}, LINK
+            folders.remove(linked)
         for file in sorted(files):
             path = Path(folder) / file
             if file.startswith(".") or file in ("Thumbs.db", "desktop.ini"):
                 continue  # what the system puts into every folder is no file of the artist's
-            problem = None if path.is_file() and not path.is_symlink() else "a link or a device, not a file"
+            problem = None if path.is_file() and not path.is_symlink() else LINK
             yield path.relative_to(root).as_posix(), {"path": str(path.resolve())}, problem
 
 
@@ -86,7 +90,7 @@ def _walk_zip(path: Path) -> Iterator[tuple[str, dict, str | None]]:
         if ".." in parts or parts[0] == "" or ":" in parts[0]:
             problem = "its name points outside the zip"
         elif (entry.external_attr >> 16) & 0o170000 == 0o120000:
-            problem = "a link or a device, not a file"
+            problem = LINK
         elif entry.flag_bits & 1:
             problem = "locked with a password"
         yield entry.filename, {"zip": str(path.resolve()), "entry": index}, problem
@@ -111,8 +115,8 @@ def spooled(files: list) -> Iterator[Path]:
         for number, file in enumerate(files):
             parts = [_harmless(part) for part in re.split(r"[/\\]", file.name) if part not in ("", ".", "..")]
             target = spool.joinpath(*(parts or ["file"]))
-            if target.exists():
-                target = target.with_name(f"{number}-{target.name}")
+            if target.exists() or any(parent.is_file() for parent in target.parents):
+                target = spool / f"again-{number}" / target.name  # no two files share the number
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(file.getbuffer())
             if len(files) == 1 and target.suffix.lower() == ".zip":
@@ -127,7 +131,8 @@ def spooled(files: list) -> Iterator[Path]:
 
 def _harmless(part: str) -> str:
     """One part of a path without anything that a file system could take amiss."""
-    return re.sub(r"[^\w .()+,=@&!-]", "_", part)[-100:].strip(". ") or "file"
+    plain = re.sub(r"[^\w .()+,=@&!-]", "_", part)
+    return plain.encode()[-150:].decode(errors="ignore").strip(". ") or "file"
 
 
 # --- the decoder processes

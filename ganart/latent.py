@@ -1,5 +1,7 @@
 """Points and paths in the latent space. All z are float32 (N, z_dim) numpy arrays drawn from N(0, I)."""
 
+import re
+
 import numpy as np
 
 from ganart.errors import InputError
@@ -106,12 +108,12 @@ def parse_seeds(text: str) -> list[int]:
     """
     seeds: list[int] = []
     for part in text.replace(" ", "").split(","):
-        first, dash, last = part.partition("-")
-        if not (first.isascii() and first.isdigit() and (not dash or (last.isascii() and last.isdigit()))):
+        match = re.fullmatch(r"([0-9]{1,10})(?:-([0-9]{1,10}))?", part)
+        if match is None:
             raise InputError(
-                f"“{text}” is not a list of seeds. Write whole numbers and ranges, such as 0-35,40,3."
+                f"“{text[:60]}” is not a list of seeds. Write whole numbers and ranges, such as 0-35,40,3."
             )
-        low, high = int(first), int(last or first)
+        low, high = int(match[1]), int(match[2] or match[1])
         if high < low or high > MAX_SEED:
             raise InputError(f"“{part}” is not a range of seeds. Seeds go upwards from 0 to {MAX_SEED}.")
         if len(seeds) + high - low + 1 > 10_000:

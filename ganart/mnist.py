@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,7 @@ def read_images(folder: Path, name: str) -> np.ndarray:
                 if magic != 2051 or (height, width) != (28, 28) or pixels.size != count * 784:
                     raise ValueError("not an idx file of 28x28 pictures")
                 return pixels.reshape(-1, 28, 28, 1)
-            except (OSError, EOFError, ValueError) as error:
+            except (OSError, EOFError, ValueError, zlib.error) as error:
                 raise DatasetError(f"{path.name} is damaged. Copy the MNIST files again.") from error
     raise DatasetError(
         f"There is no {name} (or {name}.gz) in {folder}. GANART_MNIST must name the folder with the idx files."

@@ -61,7 +61,7 @@ def find_model(text: str) -> Model:
     saved nothing yet.
     """
     if workspace.looks_like_path(text):
-        path = Path(text).expanduser().resolve()
+        path = workspace.given_path(text).resolve()
         if (path / "config.json").is_file():
             return _of_run(Run(path))
         if not path.is_file():
@@ -99,9 +99,9 @@ def read_strip(path: Path) -> list[tuple[int, bytes]]:
         with Image.open(path, formats=["PNG"]) as image:
             steps = json.loads(image.info["ganart-sheets"])
             stacked = images.from_pillow(image)
-    except (OSError, KeyError, ValueError, SyntaxError) as error:
+        sheets = stacked.reshape(len(steps), -1, *stacked.shape[1:])
+    except (OSError, KeyError, TypeError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ModelError(f"{path.name} is not a strip of training sheets.") from error
-    sheets = stacked.reshape(len(steps), -1, *stacked.shape[1:])
     return [(step, images.encode(sheet)) for step, sheet in zip(steps, sheets, strict=True)]
 
 

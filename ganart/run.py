@@ -205,7 +205,7 @@ def find_run(text: str) -> Run:
     Raises InputError where there is none, or several.
     """
     if workspace.looks_like_path(text):
-        folder = Path(text).expanduser().resolve()
+        folder = workspace.given_path(text).resolve()
         if (folder / "config.json").is_file():
             return Run(folder)
         raise InputError(f"“{text}” is not a run folder: it holds no config.json.")

@@ -3,6 +3,7 @@
 import asyncio.base_events
 import contextlib
 import gc
+import importlib
 import os
 import socket
 import sys
@@ -51,12 +52,11 @@ def send_at_once() -> None:
 
 
 def warm_up() -> None:
-    """Import torch while the first page is being read, and take what it brought out of garbage collection."""
-    with contextlib.suppress(ImportError):  # the pages will say what is missing
-        import torch
-
-        # A drawing page beside a training: one thread is what keeps both usable on few cores.
-        torch.set_num_threads(1)
+    """Import what the pages will need while the first one is being read, and take what that brought out of
+    garbage collection. A click that comes while a tab's very first run still imports would be lost."""
+    for name in ("pandas", "altair", "torch"):
+        with contextlib.suppress(ImportError):  # the pages will say what is missing
+            importlib.import_module(name)
     gc.collect()
     gc.freeze()
 

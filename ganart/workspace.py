@@ -62,6 +62,18 @@ def looks_like_path(text: str) -> bool:
     return text in (".", "..", "~") or "/" in text or "\\" in text or bool(Path(text).suffix)
 
 
+def given_path(text: str) -> Path:
+    """The path that somebody typed, quotes and ~ resolved; raises InputError where it can be none."""
+    try:
+        path = Path(text.strip().strip("\"'")).expanduser()
+        path.exists()  # refuses names that the file system cannot have
+    except (RuntimeError, OSError, ValueError) as error:
+        raise InputError(f"“{text[:120]}” is not a path on this computer. Check it and try again.") from error
+    if not text.strip():
+        raise InputError("No path was given. Name a folder of pictures or a .zip of them.")
+    return path
+
+
 def pretrained_folder() -> Path:
     """The models that come with the program: beside the package in a checkout, inside it when installed."""
     inside = PACKAGE / "pretrained"

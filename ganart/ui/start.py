@@ -9,7 +9,7 @@ from ganart.dataset import Dataset
 from ganart.errors import GanartError
 from ganart.ui import words
 
-WIDTHS = {16: "Very fine-boned, fastest", 32: "Light, for a laptop", 64: "Full, for a graphics card"}
+WIDTHS = {16: "Small", 32: "Medium", 64: "Large"}  # channels next to the picture
 
 
 def settings(store: Dataset) -> None:
@@ -21,13 +21,15 @@ def settings(store: Dataset) -> None:
     device = _device()
     width = preset.networks.width
     if name != "mnist-seed":
-        width = st.select_slider(
+        width = st.segmented_control(
             "Network",
             list(WIDTHS),
-            value=width if device != "cpu" else 32,
+            default=width if device != "cpu" else 32,
+            required=True,
             format_func=WIDTHS.get,
             key="width",
-            help="How many features the network has room for. Twice as many take about four times as long.",
+            help="How much it has room for. Medium suits a laptop, large a graphics card; each takes about four "
+            "times as long as the one before.",
         )
     st.number_input(
         "Length, in thousand pictures seen",

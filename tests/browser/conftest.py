@@ -61,11 +61,8 @@ class Server:
 
 
 @pytest.fixture
-def server(tmp_path, monkeypatch):
+def server(home):
     """A fresh server on an empty workspace; trainings that it started are stopped at the end."""
-    home = tmp_path / "home"
-    home.mkdir()
-    monkeypatch.setenv("GANART_HOME", str(home))
     server = Server(home)
     server.start()
     yield server
@@ -90,14 +87,15 @@ def browser():
 
 
 @pytest.fixture
-def page(browser):
-    """A tab of its own; what it logs as an error is in `page.errors`."""
+def page(browser, tmp_path):
+    """A tab of its own; what it throws is in `page.errors`, and how it looked last in `last.png`."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
     tab = context.new_page()
     tab.set_default_timeout(30_000)
     tab.errors = []
     tab.on("pageerror", lambda error: tab.errors.append(str(error)))
     yield tab
+    tab.screenshot(path=tmp_path / "last.png")
     context.close()
 
 

@@ -1,0 +1,211 @@
+"""Seeds, arcs and loops: what a path promises, checked against formulas written down a second time."""
+
+import numpy as np
+import pytest
+
+from ganart import latent
+from ganart.errors import InputError
+
+
+def steps(path: np.ndarray) -> np.ndarray:
+    """Lengths of all steps of a closed path, the one that closes it last."""
+    return np.linalg.norm(np.roll(path, -1, axis=0).astype(float) - path, axis=1)
+
+
+def angle(a: np.ndarray, b: np.ndarray) -> float:
+    a, b = a.astype(float), b.astype(float)
+    return float(np.degrees(np.arccos(np.clip(a @ b / np.linalg.norm(a) / np.linalg.norm(b), -1, 1))))
+
+
+def test_a_seed_is_a_picture_whatever_is_drawn_beside_it():
+    together = latent.sample_z([7, 3, 2**32 - 1, 7], 100)
+    assert together.shape == (4, 100) and together.dtype == np.float32
+    for row, seed in enumerate([7, 3, 2**32 - 1, 7]):
+        np.testing.assert_array_equal(together[row], latent.sample_z([seed], 100)[0])
+    assert not np.array_equal(together[0], together[1])
+
+
+def test_a_seed_is_the_same_picture_in_every_version():
+    written_down = [
+        [-1.5641825, -0.3293442, -2.0088933, -0.3433073],
+        [-0.4045270, -1.2026320, -0.1077861, 0.0107083],
+    ]
+    np.testing.assert_allclose(latent.sample_z([0, 42], 4), written_down, atol=1e-6)
+
+
+def test_latents_are_normal_over_many_seeds():
+    z = latent.sample_z(list(range(3000)), 32).astype(float)
+    assert abs(z.mean()) < 0.015 and abs(z.std() - 1) < 0.01
+    assert abs((z**4).mean() - 3) < 0.15  # a normal distribution's, not a uniform one's
+    assert abs(z.mean(0)).max() < 0.1 and abs(z.std(0) - 1).max() < 0.07
+    between_neighbours = (z[1:] * z[:-1]).mean()
+    assert abs(between_neighbours) < 0.02
+
+
+def test_no_seeds_give_no_latents():
+    assert latent.sample_z([], 5).shape == (0, 5)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_seeds_out_of_range_are_refused(seed):
+    with pytest.raises(InputError, match="between 0 and 4294967295"):
+        latent.sample_z([1, seed], 8)
+
+
+def test_slerp_begins_and_ends_where_it_should():
+    a, b = latent.sample_z([1, 2], 128)
+    path = latent.slerp(a, b, np.array([0.0, 1.0]))
+    assert path.dtype == np.float32
+    np.testing.assert_allclose(path, [a, b], atol=1e-6)
+
+
+def test_slerp_turns_evenly_and_lengths_change_linearly():
+    a, b = latent.sample_z([1, 2], 128)
+    b = 2 * b
+    t = np.linspace(0, 1, 11)
+    path = latent.slerp(a, b, t)
+    lengths = np.linalg.norm(path, axis=1)
+    np.testing.assert_allclose(lengths, (1 - t) * np.linalg.norm(a) + t * np.linalg.norm(b), rtol=1e-5)
+    turned = [angle(a, point) for point in path]
+    np.testing.assert_allclose(turned, t * angle(a, b), atol=0.05)
+
+
+def test_slerp_agrees_with_a_turn_in_the_plane_of_both():
+    """The same arc by Gram-Schmidt: cos(ta) u + sin(ta) v, v at right angles to u."""
+    a, b = latent.sample_z([5, 6], 20).astype(float)
+    u = a / np.linalg.norm(a)
+    v = b - (b @ u) * u
+    v /= np.linalg.norm(v)
+    whole = np.radians(angle(a, b))
+    for t in (0.1, 0.5, 0.77):
+        length = (1 - t) * np.linalg.norm(a) + t * np.linalg.norm(b)
+        expected = length * (np.cos(t * whole) * u + np.sin(t * whole) * v)
+        np.testing.assert_allclose(latent.slerp(a, b, np.array([t]))[0], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("factor", [1.0, 3.0, -1.0, 0.0])
+def test_slerp_joins_parallel_vectors_by_a_straight_line(factor):
+    a = latent.sample_z([1], 16)[0]
+    t = np.linspace(0, 1, 5)
+    path = latent.slerp(a, factor * a, t)
+    np.testing.assert_allclose(path, a + t[:, None] * (factor * a - a), atol=1e-5)
+
+
+@pytest.mark.parametrize(("count", "frames"), [(2, 20), (3, 30), (3, 31), (4, 50), (5, 150)])
+def test_a_walk_closes_without_a_jump_or_a_double_picture(count, frames):
+    path = latent.keyframe_loop(latent.sample_z(list(range(count)), 64), frames)
+    assert path.shape == (frames, 64) and path.dtype == np.float32
+    lengths = steps(path)
+    assert lengths[-1] <= lengths[:-1].max() * 1.001
+    assert lengths.min() > 0.3 * lengths.max()
+
+
+def test_a_walk_passes_through_its_keyframes_at_even_times():
+    keyframes = latent.sample_z([3, 1, 4], 64)
+    path = latent.keyframe_loop(keyframes, 30)
+    np.testing.assert_allclose(path[[0, 10, 20]], keyframes, atol=1e-5)
+    np.testing.assert_allclose(path[5], latent.slerp(keyframes[0], keyframes[1], np.array([0.5]))[0], atol=1e-5)
+    np.testing.assert_allclose(path[25], latent.slerp(keyframes[2], keyframes[0], np.array([0.5]))[0], atol=1e-5)
+
+
+def test_a_walk_of_as_many_frames_as_keyframes_is_the_keyframes():
+    keyframes = latent.sample_z([3, 1, 4], 8)
+    np.testing.assert_allclose(latent.keyframe_loop(keyframes, 3), keyframes, atol=1e-6)
+
+
+def test_a_walk_that_cannot_be_is_refused():
+    keyframes = latent.sample_z([3, 1, 4], 8)
+    with pytest.raises(InputError, match="two keyframes"):
+        latent.keyframe_loop(keyframes[:1], 10)
+    with pytest.raises(InputError, match="too few"):
+        latent.keyframe_loop(keyframes, 2)
+
+
+@pytest.mark.parametrize("frames", [12, 150])
+def test_a_seed_loop_has_no_seam_and_keeps_its_distance(frames):
+    loop = latent.seed_loop(11, 100, frames)
+    z = latent.sample_z([11], 100)[0]
+    assert loop.shape == (frames, 100) and loop.dtype == np.float32
+    np.testing.assert_allclose(loop[0], z, atol=1e-6)
+    lengths = steps(loop)
+    np.testing.assert_allclose(lengths, lengths[0], rtol=1e-4)
+    np.testing.assert_allclose(np.linalg.norm(loop, axis=1), np.linalg.norm(z), rtol=1e-5)
+    assert angle(loop[frames // 2], z) > 179.9  # all the way round, not to and fro
+    assert angle(loop[frames // 4], z) == pytest.approx(90, abs=0.01 + 360 * (frames % 4) / frames)
+
+
+def test_every_seed_has_a_loop_of_its_own_and_always_the_same():
+    np.testing.assert_array_equal(latent.seed_loop(5, 32, 8), latent.seed_loop(5, 32, 8))
+    assert not np.allclose(latent.seed_loop(5, 32, 8), latent.seed_loop(6, 32, 8))
+
+
+@pytest.mark.parametrize("amount", [0.0, 0.1, 0.5, 1.0])
+def test_neighbours_turn_by_their_share_of_a_right_angle(amount):
+    z = latent.sample_z([9], 128)[0]
+    found = latent.neighbours(z, amount, 6, seed=1)
+    assert found.shape == (6, 128) and found.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), np.linalg.norm(z), rtol=1e-5)
+    assert [angle(z, other) for other in found] == pytest.approx([amount * 90] * 6, abs=0.05)
+
+
+def test_neighbours_differ_from_each_other_and_between_rounds():
+    z = latent.sample_z([9], 128)[0]
+    first, second = latent.neighbours(z, 0.5, 4, seed=1), latent.neighbours(z, 0.5, 4, seed=2)
+    everything = np.concatenate([first, second])
+    assert min(angle(a, b) for i, a in enumerate(everything) for b in everything[:i]) > 20
+
+
+def test_picking_variations_can_be_done_again():
+    z = latent.sample_z([9], 32)[0]
+    assert np.array_equal(latent.varied(9, [], 32), z)
+    once = latent.neighbours(z, 0.3, 8, seed=4)[5]  # the page shows eight, and the sixth is picked
+    twice = latent.neighbours(once, 0.2, 8, seed=5)[0]
+    np.testing.assert_allclose(latent.varied(9, [[0.3, 4, 5]], 32), once, atol=1e-6)
+    np.testing.assert_allclose(latent.varied(9, [[0.3, 4, 5], [0.2, 5, 0]], 32), twice, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds"),
+    [
+        ("0-35,40,3", [*range(36), 40, 3]),
+        ("7", [7]),
+        (" 3, 14 ,15", [3, 14, 15]),
+        ("5-5", [5]),
+        ("4294967295", [2**32 - 1]),
+        ("1,1", [1, 1]),
+    ],
+)
+def test_seeds_as_people_type_them(text, seeds):
+    assert latent.parse_seeds(text) == seeds
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        ",",
+        "a",
+        "1-",
+        "-3",
+        "3-1",
+        "1,,2",
+        "1--2",
+        "1-2-3",
+        "1.5",
+        "²",
+        "٣",
+        "0x1",
+        "4294967296",
+        pytest.param("9" * 5000, id="5000-digits"),
+    ],
+)
+def test_what_is_not_a_list_of_seeds_is_refused(text):
+    with pytest.raises(InputError):
+        latent.parse_seeds(text)
+
+
+@pytest.mark.parametrize("text", ["0-10000", "0-5000,0-5000", "0-4294967295"])
+def test_too_many_seeds_are_refused_before_they_are_listed(text):
+    with pytest.raises(InputError, match="10,000"):
+        latent.parse_seeds(text)
+    assert len(latent.parse_seeds("0-9999")) == 10_000
