@@ -5,6 +5,7 @@ the pixels into a raw file and one line of JSON to stdout. A picture made to cra
 process and nothing else.
 """
 
+import functools
 import hashlib
 import io
 import json
@@ -125,10 +126,16 @@ def reason(error: BaseException) -> str:
 
 def _read(job: dict) -> bytes:
     if job.get("zip"):
-        with zipfile.ZipFile(job["zip"]) as archive, archive.open(archive.infolist()[job["entry"]]) as file:
+        archive = _archive(job["zip"])
+        with archive.open(archive.infolist()[job["entry"]]) as file:
             return file.read(MAX_FILE + 1)  # the size that the archive states is not to be trusted
     with Path(job["path"]).open("rb") as file:
         return file.read(MAX_FILE + 1)
+
+
+@functools.lru_cache(maxsize=1)  # reading the directory of a large zip takes longer than decoding a picture
+def _archive(path: str) -> zipfile.ZipFile:
+    return zipfile.ZipFile(path)
 
 
 def serve() -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -143,6 +144,7 @@ class _Decoder:
 
     def __init__(self) -> None:
         self.process: subprocess.Popen | None = None
+        self.deadline: float | None = None  # of the picture in work, on the monotonic clock
 
     def ask(self, job: dict) -> dict:
         """The decoder's answer to a job; a crash or a hang is an answer with its reason."""
@@ -156,22 +158,26 @@ class _Decoder:
                 encoding="utf-8",
                 env={**os.environ, "PYTHONPATH": str(workspace.CHECKOUT), "OMP_NUM_THREADS": "1"},
             )
-        timer = threading.Timer(SECONDS_A_PICTURE, self.process.kill)
-        timer.start()
+        self.deadline = time.monotonic() + SECONDS_A_PICTURE
         try:
             self.process.stdin.write(json.dumps(job) + "\n")
             self.process.stdin.flush()
             line = self.process.stdout.readline()
         except OSError:
             line = ""
-        finally:
-            hung = not timer.is_alive()
-            timer.cancel()
+        hung = time.monotonic() > self.deadline
+        self.deadline = None
         if line.endswith("\n"):
             return json.loads(line)
         self.close()
         why = f"took longer than {SECONDS_A_PICTURE:.0f} s to decode" if hung else "made the decoder stop"
         return {"row": job["row"], "ok": False, "reason": why}
+
+    def kill_if_late(self) -> None:
+        """For the watchdog: end the process that has had its time; `ask` then sees its pipe closed."""
+        process, deadline = self.process, self.deadline
+        if process is not None and deadline is not None and time.monotonic() > deadline:
+            process.kill()
 
     def close(self) -> None:
         if self.process is not None:
@@ -192,20 +198,22 @@ def decode_all(
         "crop": settings.crop,
         "background": settings.background,
     }
-    decoders: queue.SimpleQueue[_Decoder] = queue.SimpleQueue()
-    workers = os.cpu_count() or 1
-    for _ in range(workers):
-        decoders.put(_Decoder())
+    decoders = [_Decoder() for _ in range(os.cpu_count() or 1)]
+    idle: queue.SimpleQueue[_Decoder] = queue.SimpleQueue()
+    for decoder in decoders:
+        idle.put(decoder)
 
     def decode(row: int) -> dict:
-        decoder = decoders.get()
+        decoder = idle.get()
         try:
             return decoder.ask({"row": row, **jobs[row], **shared})
         finally:
-            decoders.put(decoder)
+            idle.put(decoder)
 
     hashes: dict[int, str] = {}
-    pool = ThreadPoolExecutor(workers)
+    pool = ThreadPoolExecutor(len(decoders))
+    finished = threading.Event()
+    threading.Thread(target=_watch, args=(decoders, finished), daemon=True).start()
     try:
         waiting = [pool.submit(decode, row) for row, job in enumerate(jobs) if job is not None]
         for done, future in enumerate(as_completed(waiting), 1):
@@ -218,6 +226,13 @@ def decode_all(
                 progress(done, len(waiting))
     finally:  # also when the page that asked is gone, which arrives here as an exception from `progress`
         pool.shutdown(cancel_futures=True)
-        while not decoders.empty():
-            decoders.get().close()
+        finished.set()
+        for decoder in decoders:
+            decoder.close()
     return hashes
+
+
+def _watch(decoders: list[_Decoder], finished: threading.Event) -> None:
+    while not finished.wait(0.1):
+        for decoder in decoders:
+            decoder.kill_if_late()
