@@ -158,6 +158,7 @@ class _Decoder:
                 encoding="utf-8",
                 env={**os.environ, "PYTHONPATH": str(workspace.CHECKOUT), "OMP_NUM_THREADS": "1"},
             )
+            threading.Thread(target=self._watch, args=(self.process,), daemon=True).start()
         self.deadline = time.monotonic() + SECONDS_A_PICTURE
         try:
             self.process.stdin.write(json.dumps(job) + "\n")
@@ -173,11 +174,13 @@ class _Decoder:
         why = f"took longer than {SECONDS_A_PICTURE:.0f} s to decode" if hung else "made the decoder stop"
         return {"row": job["row"], "ok": False, "reason": why}
 
-    def kill_if_late(self) -> None:
-        """For the watchdog: end the process that has had its time; `ask` then sees its pipe closed."""
-        process, deadline = self.process, self.deadline
-        if process is not None and deadline is not None and time.monotonic() > deadline:
-            process.kill()
+    def _watch(self, process: subprocess.Popen) -> None:
+        """End the process when a picture has had its time; `ask` then sees its pipe closed."""
+        while process.poll() is None:
+            deadline = self.deadline
+            if deadline is not None and time.monotonic() > deadline:
+                process.kill()
+            time.sleep(0.1)
 
     def close(self) -> None:
         if self.process is not None:
@@ -212,8 +215,6 @@ def decode_all(
 
     hashes: dict[int, str] = {}
     pool = ThreadPoolExecutor(len(decoders))
-    finished = threading.Event()
-    threading.Thread(target=_watch, args=(decoders, finished), daemon=True).start()
     try:
         waiting = [pool.submit(decode, row) for row, job in enumerate(jobs) if job is not None]
         for done, future in enumerate(as_completed(waiting), 1):
@@ -226,13 +227,6 @@ def decode_all(
                 progress(done, len(waiting))
     finally:  # also when the page that asked is gone, which arrives here as an exception from `progress`
         pool.shutdown(cancel_futures=True)
-        finished.set()
         for decoder in decoders:
             decoder.close()
     return hashes
-
-
-def _watch(decoders: list[_Decoder], finished: threading.Event) -> None:
-    while not finished.wait(0.1):
-        for decoder in decoders:
-            decoder.kill_if_late()
