@@ -96,8 +96,11 @@ class TrainConfig:
     """One run, whole. A run made again from the same config on the same machine gives the same weights.
 
     dataset, dataset_hash: the prepared store and the hash of its content.
+    loss: "bce" is the original loss, "rpgan" pairs each fake with a real picture (needs d_norm "none").
+    gamma: weight of the gradient penalties R1 on real pictures and R2 on fakes; 0 leaves them out (as above).
     batch: pictures in a step. lr, beta1, beta2: of Adam, for both networks.
-    init: "normal" is N(0, 0.02) as in the DCGAN paper, "glorot" is Glorot's uniform as in the article.
+    init: "normal" is N(0, 0.02) as in the DCGAN paper (He's for a D without BatchNorm, where 0.02 would let
+        the signal die out), "glorot" is Glorot's uniform as in the article.
     fresh_noise: G's update draws noise of its own; without it, it reuses the fakes of D's update.
     flip: mirror half of the pictures left to right.
     ema_half_life: half-life of the average of G's weights, in thousands of pictures; 0 keeps no average.
@@ -110,6 +113,8 @@ class TrainConfig:
     preset: str = "art"
     dataset: str = ""
     dataset_hash: str = ""
+    loss: str = "bce"
+    gamma: float = 0.0
     batch: int = 64
     lr: float = 2e-4
     beta1: float = 0.5
@@ -130,6 +135,12 @@ class TrainConfig:
             self.version == CONFIG_VERSION,
             f"This run was written by another version of ganart (config version {self.version!r}, "
             f"this one reads {CONFIG_VERSION}). Open it with that version, or start a new run.",
+        )
+        _need(self.loss in ("bce", "rpgan"), f"The loss is {self.loss!r}. It must be “bce” or “rpgan”.")
+        _need(_number(self.gamma, 0, 1e4), f"gamma is {self.gamma!r}. It must lie between 0 and 10000.")
+        _need(
+            self.networks.d_norm == "none" or (self.loss == "bce" and not self.gamma),
+            "rpgan and gamma need d_norm “none”: with BatchNorm D does not judge each picture by itself.",
         )
         _need(
             _whole(self.batch, 2, 4096),

@@ -12,6 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 from ganart import images, run, workspace
 from ganart.card import Card, read_card
 from ganart.errors import InputError, ModelError
+from ganart.files import write_atomic
 from ganart.run import Run
 
 
@@ -103,6 +104,27 @@ def read_strip(path: Path) -> list[tuple[int, bytes]]:
     except (OSError, KeyError, TypeError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ModelError(f"{path.name} is not a strip of training sheets.") from error
     return [(step, images.encode(sheet)) for step, sheet in zip(steps, sheets, strict=True)]
+
+
+def thinned(sheets: list[tuple[int, bytes]], count: int) -> list[tuple[int, bytes]]:
+    """At most `count` of the sheets, the first and the last among them, dense early: their steps stand in
+    nearly constant proportion, as the changes do that the eye sees."""
+    steps = np.array([step for step, _ in sheets])
+    wanted = np.concatenate([[0], np.geomspace(max(steps[1], 1), steps[-1], count - 1)]) if len(steps) > 1 else [0]
+    nearest = {int(np.abs(steps - step).argmin()) for step in wanted}
+    return [sheets[index] for index in sorted(nearest)]
+
+
+def publish(source: Run, folder: Path) -> Model:
+    """Copy a run's model into a folder of models under the run's name, with some twenty of its sheets.
+
+    Its card in words, `NAME.md`, is for a person to write.
+    """
+    target = folder / f"{source.name}.safetensors"
+    write_atomic(target, source.model.read_bytes())
+    sheets = Model(source.id, source.model, source).sheets()
+    write_atomic(target.with_suffix(".png"), strip_bytes(thinned(sheets, 24)))
+    return Model(source.name, target)
 
 
 def read_about(model: Model) -> str:

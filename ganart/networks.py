@@ -114,18 +114,21 @@ def initialise(module: nn.Module, init: str, generator: torch.Generator) -> None
     """Draw all weights anew, in place. Biases start at 0.
 
     "glorot": uniform with variance 2 / (fan_in + fan_out) (Glorot and Bengio 2010), BatchNorm gains 1.
+    "he": variance 2 / (fan_in (1 + 0.2²)), which keeps the signal's size through leaky ReLU (He et al. 2015).
     "normal": N(0, 0.02), BatchNorm gains N(1, 0.02) (Radford et al. 2016, section 4).
     """
     for layer in module.modules():
         if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
             if init == "glorot":
                 nn.init.xavier_uniform_(layer.weight, generator=generator)
+            elif init == "he":
+                nn.init.kaiming_normal_(layer.weight, SLOPE, generator=generator)
             else:
                 nn.init.normal_(layer.weight, 0.0, 0.02, generator=generator)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
         elif isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
-            if init == "glorot":
+            if init in ("glorot", "he"):
                 nn.init.ones_(layer.weight)
             else:
                 nn.init.normal_(layer.weight, 1.0, 0.02, generator=generator)

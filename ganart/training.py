@@ -128,8 +128,10 @@ def build(settings: TrainConfig, choices: dict) -> Training:
     """Networks and optimisers at step 0, drawn from the seed, on the device of the settings."""
     source = torch.Generator().manual_seed(int(generator(settings.seed, "init").integers(2**32)))
     G, D = Generator(settings.networks), Discriminator(settings.networks)
+    plain_D = settings.init == "normal" and settings.networks.d_norm == "none"
+    initialise(G, settings.init, source)
+    initialise(D, "he" if plain_D else settings.init, source)
     for network in (G, D):
-        initialise(network, settings.init, source)
         network.to(settings.device, memory_format=torch.channels_last).train()
     G_ema = copy.deepcopy(G).requires_grad_(False) if settings.ema_half_life else None
     adam = functools.partial(
@@ -158,15 +160,23 @@ def train_step(training: Training, settings: TrainConfig, real: Tensor, dtype: s
     # Update D on real pictures and fakes.
     with torch.set_grad_enabled(not settings.fresh_noise), precision():
         fake = G(_z(settings, "z-D", step, device))
-    with precision():
-        if settings.networks.d_norm == "batch":  # statistics of real and fake must not mix
+    if settings.networks.d_norm == "batch":  # statistics of real and fake must not mix
+        with precision():
             real_logits, fake_logits = D(real, dropout), D(fake.detach(), dropout)
-        else:
-            both = torch.cat([real, fake.detach().to(real.dtype)])
-            real_logits, fake_logits = D(both, dropout).split(len(real))
-    loss_D = losses.bce_D(real_logits, fake_logits)
+        penalty = 0.0
+    else:
+        both = torch.cat([real, fake.detach().to(real.dtype)]).requires_grad_(settings.gamma > 0)
+        with precision():
+            logits = D(both, dropout)
+        real_logits, fake_logits = logits.split(len(real))
+        # The mean over both halves is half of R1 plus R2.
+        penalty = losses.gradient_penalty(logits, both, 2 * settings.gamma) if settings.gamma else 0.0
+    if settings.loss == "rpgan":
+        loss_D = losses.rpgan_D(real_logits, fake_logits)
+    else:
+        loss_D = losses.bce_D(real_logits, fake_logits)
     training.opt_D.zero_grad(set_to_none=True)
-    loss_D.backward()
+    (loss_D + penalty).backward()
     training.opt_D.step()
 
     # Update G through the new D, whose own weights need no gradient here.
@@ -175,7 +185,10 @@ def train_step(training: Training, settings: TrainConfig, real: Tensor, dtype: s
         with precision():
             fake = G(_z(settings, "z-G", step, device))
     with precision():
-        loss_G = losses.bce_G(D(fake, dropout))
+        if settings.loss == "rpgan":
+            loss_G = losses.rpgan_G(D(real, dropout), D(fake, dropout))
+        else:
+            loss_G = losses.bce_G(D(fake, dropout))
     training.opt_G.zero_grad(set_to_none=True)
     loss_G.backward()
     training.opt_G.step()
@@ -185,8 +198,15 @@ def train_step(training: Training, settings: TrainConfig, real: Tensor, dtype: s
     if training.G_ema is not None:
         seen = training.step * settings.batch
         ema.update(training.G_ema, G, ema.decay(settings.batch, settings.ema_half_life * 1000, seen))
-    probabilities = [torch.sigmoid(real_logits.detach().float()), torch.sigmoid(fake_logits.detach().float())]
-    return torch.stack([loss_D.detach(), loss_G.detach(), *(p.mean() for p in probabilities)])
+    return torch.stack([loss_D.detach(), loss_G.detach(), *_beliefs(settings, real_logits, fake_logits)])
+
+
+def _beliefs(settings: TrainConfig, real_logits: Tensor, fake_logits: Tensor) -> list[Tensor]:
+    """How real D takes the real pictures and the fakes to be on average, 0 … 1 each. Under "rpgan" only
+    differences of logits mean anything, so they are taken from the middle of both kinds."""
+    real, fake = real_logits.detach().float(), fake_logits.detach().float()
+    middle = (real.mean() + fake.mean()) / 2 if settings.loss == "rpgan" else 0.0
+    return [torch.sigmoid(real - middle).mean(), torch.sigmoid(fake - middle).mean()]
 
 
 def faster_dtype(settings: TrainConfig) -> str:

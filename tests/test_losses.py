@@ -53,3 +53,25 @@ def test_G_learns_also_where_D_is_sure():
     losses.bce_G(fake).backward()
     expected = (logistic(np.array([-20.0, 0.0, 3.0])) - 1) / 3
     np.testing.assert_allclose(fake.grad.numpy(), expected, rtol=1e-5)
+
+
+def test_relativistic_losses_pair_each_fake_with_its_real():
+    real, fake = np.array([2.0, -1.0, 0.5]), np.array([1.0, 3.0, -2.0])
+    of_D = np.log1p(np.exp(fake - real)).mean()
+    of_G = np.log1p(np.exp(real - fake)).mean()
+    assert losses.rpgan_D(torch.tensor(real), torch.tensor(fake)).item() == pytest.approx(of_D, rel=1e-5)
+    assert losses.rpgan_G(torch.tensor(real), torch.tensor(fake)).item() == pytest.approx(of_G, rel=1e-5)
+    shifted = losses.rpgan_D(torch.tensor(real + 7), torch.tensor(fake + 7)).item()
+    assert shifted == pytest.approx(of_D, rel=1e-5), "only differences count"
+
+
+def test_gradient_penalty_of_a_quadratic_critic_and_its_own_gradient():
+    """D(x) = a |x|² has the gradient 2 a x, so the penalty is gamma / 2 * mean(4 a² |x|²)."""
+    a = torch.tensor(0.7, requires_grad=True)
+    pictures = torch.randn(5, 3, 4, 4, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    logits = a * pictures.square().sum((1, 2, 3))
+    penalty = losses.gradient_penalty(logits, pictures, gamma=3.0)
+    squares = pictures.detach().square().sum((1, 2, 3)).mean().item()
+    assert penalty.item() == pytest.approx(1.5 * 4 * 0.49 * squares, rel=1e-5)
+    penalty.backward()
+    assert a.grad.item() == pytest.approx(1.5 * 8 * 0.7 * squares, rel=1e-5)

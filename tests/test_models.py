@@ -195,3 +195,24 @@ def test_the_words_of_a_built_in_model(shelf, tiny_model):
 def test_a_card_is_read_from_the_file(tiny_model):
     card = models.find_model(str(tiny_model)).card()
     assert (card.name, card.networks.size, card.networks.channels) == ("tiny", 32, 3)
+
+
+def test_sheets_are_thinned_dense_early_and_keep_both_ends():
+    many = [(step, b"") for step in (0, 4, 8, 12, *range(20, 10_000, 40))]
+    steps = [step for step, _ in models.thinned(many, 12)]
+    assert steps[0] == 0 and steps[-1] == many[-1][0] and len(steps) <= 12
+    gaps = np.diff(steps)
+    assert (np.diff(gaps) >= 0).all(), "sheets should lie ever wider apart"
+    assert [step for step, _ in models.thinned(many[:2], 12)] == [0, 4]
+
+
+def test_a_published_run_is_a_built_in_model_with_its_sheets(make_run, shelf):
+    source = make_run("0003-flowers")
+    for step, data in sheets(5):
+        source.sample_path(step).write_bytes(data)
+    models.publish(source, shelf)
+    model = models.find_model("flowers")
+    assert model.run is not None, "own runs come first"
+    (built_in,) = models.pretrained()
+    assert built_in.path.read_bytes() == source.model.read_bytes()
+    assert [step for step, _ in built_in.sheets()] == [step for step, _ in sheets(5)]

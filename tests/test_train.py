@@ -71,11 +71,14 @@ def spawn(target: Run) -> subprocess.Popen:
     )
 
 
-@pytest.mark.parametrize("variant", ["art", "mnist-seed"])
+@pytest.mark.parametrize("variant", ["batchnorm", "mnist-seed", "rpgan"])
 def test_killed_at_random_moments_ends_bit_for_bit_as_uninterrupted(settings, variant):
     if variant == "mnist-seed":  # dropout, fresh noise and no average: the other way through the step
         networks = dataclasses.replace(TINY, d_norm="none", d_dropout=0.25)
         settings = dataclasses.replace(settings, networks=networks, fresh_noise=True, ema_half_life=0.0)
+    if variant == "rpgan":
+        networks = dataclasses.replace(TINY, d_norm="none")
+        settings = dataclasses.replace(settings, networks=networks, loss="rpgan", gamma=1.0)
     straight = launch.create(settings, "straight")
     assert spawn(straight).wait(120) == 0
 
@@ -184,6 +187,31 @@ def test_the_article_step_updates_D_then_G_with_fresh_noise(store, settings):
             # Adam's first step is lr * sign(g) wherever g is not tiny, so compare on the scale of lr
             close = (value - other).abs() <= 0.02 * plain.lr
             assert close.float().mean() > 0.98, (name, key)
+
+
+def test_the_relativistic_step_adds_R1_on_real_and_R2_on_fakes(store, settings):
+    """D's update under rpgan with gamma 2 against the same arithmetic written plainly, in two passes."""
+    networks = dataclasses.replace(TINY, d_norm="none")
+    paired = dataclasses.replace(settings, networks=networks, loss="rpgan", gamma=2.0)
+    ours, reference = training.build(paired, {}), training.build(paired, {})
+    real = training.Pictures(store, "cpu").batch(paired, 0)
+    figures = training.train_step(ours, paired, real, "float32")
+
+    G, D = reference.G, reference.D
+    fake = G(training._z(paired, "z-D", 0, "cpu")).detach()
+    softplus, squares = torch.nn.functional.softplus, []
+    logits = []
+    for pictures in (real.clone().requires_grad_(), fake.clone().requires_grad_()):
+        logits.append(D(pictures))
+        (gradient,) = torch.autograd.grad(logits[-1].sum(), pictures, create_graph=True)
+        squares.append(gradient.square().sum((1, 2, 3)).mean())
+    loss = softplus(logits[1] - logits[0]).mean()
+    assert figures[0].item() == pytest.approx(loss.item(), rel=1e-4)
+    reference.opt_D.zero_grad()
+    (loss + 2.0 / 2 * squares[0] + 2.0 / 2 * squares[1]).backward()
+    reference.opt_D.step()
+    for (name, value), other in zip(ours.D.named_parameters(), D.parameters(), strict=True):
+        assert ((value - other).abs() <= 0.02 * paired.lr).float().mean() > 0.98, name
 
 
 def test_bfloat16_step_stays_near_float32(store, settings):
