@@ -47,14 +47,16 @@ def operations() -> float:
 
 def ganart_engine(folder: Path, steps: int, dtype: str, warm_up: int = 2) -> float:
     """Pictures a second of ganart's step on a prepared store, batches included."""
-    import dataclasses
-
     from ganart import config, dataset, devices, training
 
     store = dataset.prepare(folder)
-    settings = config.for_dataset(config.preset("art"), SIZE, 3, WIDTH)
-    settings = dataclasses.replace(
-        settings, batch=BATCH, ema_half_life=0.0, flip=False, device=devices.pick("auto"), dtype=dtype
+    settings = config.TrainConfig(
+        networks=config.NetworkConfig(size=SIZE, channels=3, width=WIDTH, d_norm="batch"),
+        batch=BATCH,
+        ema_half_life=0.0,
+        flip=False,
+        device=devices.pick("auto"),
+        dtype=dtype,
     )
     state, pictures = training.build(settings, {}), training.Pictures(store, settings.device)
     chosen = training.faster_dtype(settings)

@@ -188,7 +188,15 @@ PRESETS: dict[str, TrainConfig] = {
         ema_half_life=0.0,
         kimg=1200.0,
     ),
-    "art": TrainConfig(preset="art"),
+    "art": TrainConfig(
+        preset="art",
+        networks=NetworkConfig(d_norm="none"),
+        loss="rpgan",
+        gamma=1.0,
+        beta1=0.0,
+        beta2=0.99,
+        ema_half_life=10.0,
+    ),
 }
 DESCRIPTIONS = {
     "mnist-seed": "The handwritten-digits pair of the original article, unchanged. For 28 px grey pictures.",
