@@ -1,8 +1,8 @@
 """The DCGAN recipe as tutorials write it, to measure against: `python -m benchmarks.textbook FOLDER`.
 
 Plain PyTorch: ImageFolder and a DataLoader whose workers resize every picture in every epoch, float32, sigmoid
-and BCELoss, `.item()` and a printed line at every step. The networks, the loss (binary cross-entropy, BatchNorm in D)
-and the batch are what ganart's engine is given, too, when the two are compared.
+and BCELoss, `.item()` and a printed line at every step. The networks (BatchNorm in both), the loss and the batch
+are those that ganart's engine is given, too, when the two are compared.
 """
 
 import argparse

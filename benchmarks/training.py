@@ -113,11 +113,11 @@ def main() -> None:
         print(speed)
         return
 
-    from ganart.launch import THREAD_ENVIRONMENT
+    from ganart.launch import TRAINER_ENVIRONMENT
 
     speeds: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as home:
-        ours = {**THREAD_ENVIRONMENT, "GANART_HOME": home}
+        ours = {**TRAINER_ENVIRONMENT, "GANART_HOME": home}
         measure("float32", options.folder, 1, ours)  # prepares the store, so that no round pays for it
         for _ in range(options.rounds):
             for what, environment in (

@@ -91,7 +91,7 @@ def train_config(options: argparse.Namespace) -> tuple[config.TrainConfig, str]:
 
 
 def train(options: argparse.Namespace) -> None:
-    os.environ.update(launch.THREAD_ENVIRONMENT)  # before torch is imported: its thread pool reads it once
+    os.environ.update(launch.TRAINER_ENVIRONMENT)  # before torch is imported: its thread pool reads it once
     settings, name = train_config(options)
     from ganart import train  # noqa: F401  before there is a run, so that Ctrl-C meanwhile leaves nothing behind
 
@@ -99,7 +99,7 @@ def train(options: argparse.Namespace) -> None:
 
 
 def resume(options: argparse.Namespace) -> None:
-    os.environ.update(launch.THREAD_ENVIRONMENT)
+    os.environ.update(launch.TRAINER_ENVIRONMENT)
     target = run.find_run(options.run)
     launch.check_resumable(target)
     launch.refuse_if_busy(target.config().device)

@@ -25,7 +25,7 @@ import filelock
 from ganart import config, workspace
 from ganart.config import TrainConfig
 from ganart.errors import InputError, RunError
-from ganart.files import read_json, write_json
+from ganart.files import read_json, write_atomic, write_json
 
 STATUS_VERSION = 1
 STARTING_SECONDS = 60.0  # importing torch takes a while on a cold disk
@@ -154,7 +154,7 @@ class Run:
         """For the trainer, on resuming: forget the figures and sheets beyond the state it goes on from."""
         kept = [line for line in self.metrics() if line["step"] <= step]
         text = "".join(json.dumps(line) + "\n" for line in kept)
-        (self.folder / "metrics.jsonl").write_text(text, encoding="utf-8")
+        write_atomic(self.folder / "metrics.jsonl", text.encode(), durable=False)
         for path in self.samples():
             if int(path.stem) > step:
                 path.unlink()
