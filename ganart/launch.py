@@ -18,15 +18,7 @@ from ganart.run import Run, Status, list_runs
 
 # A trainer with passive waiting leaves the processor to the pages between its parallel parts. Alone it loses
 # nothing by it; beside a rendering page it is what keeps both usable.
-# glibc gives large blocks back to the system at once and takes them anew, page by page, at every layer; told to
-# keep them, in huge pages, a step on the processor is a fifth faster. Other systems ignore the line.
-TRAINER_ENVIRONMENT = {
-    "OMP_WAIT_POLICY": "PASSIVE",
-    "GOMP_SPINCOUNT": "0",
-    "KMP_BLOCKTIME": "0",
-    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=2000000000:"
-    "glibc.malloc.trim_threshold=8000000000",
-}
+TRAINER_ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
 
 
 def device_lock(device: str) -> filelock.FileLock:
