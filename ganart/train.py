@@ -118,7 +118,7 @@ class Reporter:
             self.control, self.control_time = self.run.requested(), changed
         return self.control
 
-    def tick(self, state: str = "running", *, now: bool = False, error: str = "") -> None:
+    def tick(self, state: str = "running", *, now: bool = False) -> None:
         """Write the status if a second has passed, or `now`."""
         clock = time.monotonic()
         if not now and clock - self.last_write < 1.0:
@@ -135,7 +135,6 @@ class Reporter:
                 eta_seconds=round(left * batch / self.speed) if self.speed and state == "running" else None,
                 device=self.settings.device,
                 dtype=self.training.choices.get("dtype", ""),
-                error=error,
             )
         )
         self.last_write = clock

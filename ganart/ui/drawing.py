@@ -8,6 +8,7 @@ import torch
 
 from ganart import checkpoint, latent, render
 from ganart.card import Card
+from ganart.errors import ModelError
 from ganart.models import Model
 from ganart.networks import Generator
 
@@ -20,7 +21,11 @@ def _load(path: str, written: int) -> tuple[Generator, Card]:
 
 def generator(model: Model) -> tuple[Generator, Card]:
     """G and the card of a model; a run that saves again is loaded again. Raises ModelError."""
-    return _load(str(model.path), model.path.stat().st_mtime_ns)
+    try:
+        written = model.path.stat().st_mtime_ns
+    except OSError as error:
+        raise ModelError(f"The model {model.id} is gone: its file was moved or deleted.") from error
+    return _load(str(model.path), written)
 
 
 def pictures(model: Model, z: np.ndarray) -> np.ndarray:
