@@ -18,6 +18,7 @@ if get_script_run_ctx(suppress_warning=True) is None:
     from ganart import server
     from ganart.ui.page import show_error
 
+    server.send_at_once()
     server.refuse_open_door(st.get_option("server.address") or "")
     app = st.App(
         Path(__file__), lifespan=server.lifespan, middleware=server.MIDDLEWARE, on_script_error=show_error

@@ -38,19 +38,19 @@ class Card:
         return json.dumps({"format": "ganart-model", **dataclasses.asdict(self)}, ensure_ascii=False)
 
 
-def read_header(path: Path) -> dict[str, str]:
-    """The metadata of a safetensors file; raises ModelError where it is none, or OSError."""
-    with path.open("rb") as file:
-        start = file.read(8)
-        length = int.from_bytes(start, "little") if len(start) == 8 else 0
-        if not 2 <= length <= MAX_HEADER:
-            raise ModelError(f"{path.name} is not a ganart model: it does not start with a safetensors header.")
-        raw = file.read(length)
+def metadata(data: bytes, name: str) -> dict[str, str]:
+    """The metadata of a safetensors file from its first MAX_HEADER bytes or more; `name` is for the message.
+
+    Raises ModelError where they are no such file.
+    """
+    length = int.from_bytes(data[:8], "little")
+    if not 2 <= length <= MAX_HEADER or len(data) < 8 + length:
+        raise ModelError(f"{name} is not a ganart model: it does not start with a safetensors header.")
     try:
-        metadata = json.loads(raw)["__metadata__"]
-        return {str(key): str(value) for key, value in metadata.items()}
+        found = json.loads(data[8 : 8 + length])["__metadata__"]
+        return {str(key): str(value) for key, value in found.items()}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ModelError(f"{path.name} is not a ganart model: its header holds no card.") from error
+        raise ModelError(f"{name} is not a ganart model: its header holds no card.") from error
 
 
 def read_card(path: Path) -> Card:
@@ -59,10 +59,11 @@ def read_card(path: Path) -> Card:
     Raises ModelError for a file that is missing, is no ganart model or was written by a newer version.
     """
     try:
-        text = read_header(path).get("ganart", "")
+        with path.open("rb") as file:
+            data = file.read(8 + MAX_HEADER)
     except OSError as error:
         raise ModelError(f"The model {path.name} cannot be read ({error.strerror}).") from error
-    return parse(text, path.name)
+    return parse(metadata(data, path.name).get("ganart", ""), path.name)
 
 
 def parse(text: str, name: str) -> Card:
@@ -81,7 +82,8 @@ def parse(text: str, name: str) -> Card:
         raise ModelError(f"{name} is not a ganart model: its card cannot be read.") from error
     if version != MODEL_VERSION:
         raise ModelError(
-            f"{name} has model version {version!r}, and this ganart reads version {MODEL_VERSION}. Update ganart."
+            f"{name} has model version {version!r}, and this ganart reads version {MODEL_VERSION}. Update ganart, "
+            "or use the one that wrote it."
         )
     return card
 

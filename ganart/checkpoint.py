@@ -9,7 +9,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from ganart.card import Card, parse, read_header
+from ganart.card import Card, metadata, parse
 from ganart.config import NetworkConfig
 from ganart.errors import ModelError
 from ganart.files import write_atomic
@@ -80,7 +80,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], Card]:
         tensors = safetensors.torch.load(data)
     except (safetensors.SafetensorError, ValueError, RuntimeError, KeyError) as error:
         raise ModelError(f"{path.name} is damaged or not a ganart model. Export or copy it again.") from error
-    card = parse(read_header(path).get("ganart", ""), path.name)
+    card = parse(metadata(data, path.name).get("ganart", ""), path.name)
     expected = _expected(card.networks, any(name.startswith("D.") for name in tensors))
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     if found != expected or any(tensor.dtype != torch.float32 for tensor in tensors.values()):

@@ -78,14 +78,16 @@ def train_config(options: argparse.Namespace) -> tuple[config.TrainConfig, str]:
     from ganart import devices
 
     chosen = {key: getattr(options, key) for key in ("batch", "kimg") if getattr(options, key) is not None}
-    settings = config.for_dataset(preset, store.settings.size, store.channels, options.width)
+    device = devices.pick(options.device)
+    width = config.usual_width(preset, device) if options.width is None else options.width
+    settings = config.for_dataset(preset, store.settings.size, store.channels, width)
     settings = dataclasses.replace(
         settings,
         **chosen,
         dataset=store.name,
         dataset_hash=store.hash,
         seed=options.seed,
-        device=devices.pick(options.device),
+        device=device,
     )
     return settings, options.name or workspace.slug(store.name)
 
@@ -165,7 +167,7 @@ def sample(options: argparse.Namespace) -> None:
         raise InputError(f"{options.columns} columns were asked for. Choose 1 to 100.")
     G, card = checkpoint.load_generator(models.find_model(options.model).path)
     export.check_memory(1, G.config.size * scale * len(seeds), G.config.size * scale)
-    sheet = render.sheet(G, latent.sample_z(seeds, G.config.z_dim), options.columns)
+    sheet = render.sheet(G, latent.sample_z(seeds, G.config.z_dim), min(options.columns, len(seeds)))
     about = export.recipe(card.hash, kind="sheet", seeds=seeds, columns=options.columns, scale=scale)
     export.write(path, export.png_bytes(images.enlarge(sheet, scale), about))
     print(path)

@@ -15,12 +15,13 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import filelock
 import numpy as np
 
 from ganart import intake, mnist, workspace
 from ganart.config import IntakeConfig
 from ganart.errors import DatasetError, InputError
-from ganart.files import read_json, write_json
+from ganart.files import read_json, replace_with_retry, sweep_abandoned, write_json
 from ganart.intake import Progress
 
 MANIFEST_VERSION = 1
@@ -92,6 +93,10 @@ def open_dataset(name: str) -> Dataset:
         raise DatasetError(
             f"The dataset “{name}” was written by another version of ganart (manifest version "
             f"{values.get('version')!r}, this one reads {MANIFEST_VERSION}). Prepare its folder again."
+        )
+    if not (folder / f"images-{values['settings']['size']}.npy").is_file():
+        raise DatasetError(
+            f"The pictures of the dataset “{name}” are gone from {folder}. Prepare its folder again."
         )
     settings = IntakeConfig(**{**values["settings"], "background": tuple(values["settings"]["background"])})
     return Dataset(
@@ -193,10 +198,17 @@ def _prepare_mnist(settings: IntakeConfig | None, name: str | None, progress: Pr
 @contextlib.contextmanager
 def _building() -> Iterator[Path]:
     """A folder to build a store in; what is left of it behind the block is deleted."""
-    with tempfile.TemporaryDirectory(dir=workspace.folder("datasets"), prefix=".preparing-") as temporary:
-        build = Path(temporary) / "store"
-        build.mkdir()
-        yield build
+    parent = workspace.folder("datasets")
+    sweep_abandoned(parent, ".preparing-*")
+    try:
+        with tempfile.TemporaryDirectory(dir=parent, prefix=".preparing-") as temporary:
+            build = Path(temporary) / "store"
+            build.mkdir()
+            yield build
+    except OSError as error:
+        raise DatasetError(
+            f"The dataset could not be written ({error.strerror}). Make room on the disk, then prepare it again."
+        ) from error
 
 
 def _finish(
@@ -214,29 +226,30 @@ def _finish(
     key = json.dumps([asdict(settings), channels, content])
     digest = hashlib.sha256(key.encode()).hexdigest()
     parent = workspace.folder("datasets")
-    for existing in list_datasets():
-        if existing.hash == digest and (
-            existing.name == name or (name is None and _made_from(existing.name, free))
-        ):
-            return existing
-    if name is None:
-        name = workspace.free_name(parent, free)
-    elif (parent / name).exists():
-        raise DatasetError(
-            f"The name “{name}” is taken by a dataset with other pictures or settings. Choose another --name."
-        )
-    manifest = {
-        "version": MANIFEST_VERSION,
-        "name": name,
-        "hash": digest,
-        "settings": asdict(settings),
-        "count": len(content) if count is None else count,
-        "channels": channels,
-        "held_out": held_out,
-        "files": report,
-    }
-    write_json(build / "manifest.json", manifest, durable=True)
-    build.rename(parent / name)
+    with filelock.FileLock(workspace.folder("locks") / "datasets.lock"):  # two tabs may finish at once
+        for existing in list_datasets():
+            if existing.hash == digest and (
+                existing.name == name or (name is None and _made_from(existing.name, free))
+            ):
+                return existing
+        if name is None:
+            name = workspace.free_name(parent, free)
+        elif (parent / name).exists():
+            raise DatasetError(
+                f"The name “{name}” is taken by a dataset with other pictures or settings. Choose another --name."
+            )
+        manifest = {
+            "version": MANIFEST_VERSION,
+            "name": name,
+            "hash": digest,
+            "settings": asdict(settings),
+            "count": len(content) if count is None else count,
+            "channels": channels,
+            "held_out": held_out,
+            "files": report,
+        }
+        write_json(build / "manifest.json", manifest, durable=True)
+        replace_with_retry(build, parent / name)
     return open_dataset(name)
 
 
@@ -286,11 +299,11 @@ def _write_images(path: Path, rows: Path, order: list[int], size: int, channels:
     """Copy the kept rows into the final array, a chunk at a time, so that memory does not grow with the store."""
     count = rows.stat().st_size // (size * size * 3)
     source = np.memmap(rows, np.uint8, "r", shape=(count, size, size, 3))
-    shape = (len(order), size, size, channels)
-    target = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
-    for start in range(0, len(order), 256):
-        chunk = source[order[start : start + 256]]
-        if channels == 1:  # luma weights of ITU-R BT.601, as Pillow's "L"
-            chunk = (chunk @ np.array([0.299, 0.587, 0.114]) + 0.5).astype(np.uint8)[..., None]
-        target[start : start + 256] = chunk
-    target.flush()
+    header = {"descr": "|u1", "fortran_order": False, "shape": (len(order), size, size, channels)}
+    with path.open("wb") as target:  # plain writes: on a full disk a memory map would kill the process
+        np.lib.format.write_array_header_1_0(target, header)
+        for start in range(0, len(order), 256):
+            chunk = source[order[start : start + 256]]
+            if channels == 1:  # luma weights of ITU-R BT.601, as Pillow's "L"
+                chunk = (chunk @ np.array([0.299, 0.587, 0.114]) + 0.5).astype(np.uint8)[..., None]
+            target.write(chunk.tobytes())

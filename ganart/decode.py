@@ -142,18 +142,23 @@ def serve() -> None:
     """Answer jobs until stdin ends.
 
     A job: {row, path | zip + entry, out, size, crop, background}. Its pixels go to byte row * size² * 3 of the
-    file `out`; the answer is {row, ok, …} or {row, ok: false, reason}.
+    file `out`; the answer is {row, ok, …}, {row, ok: false, reason}, or
+    {row, ok: false, unwritten} where the pixels could not be written.
     """
     for line in sys.stdin:
         job = json.loads(line)
         try:
             pixels, answer = prepare(_read(job), job["size"], job["crop"], tuple(job["background"]))
-            with Path(job["out"]).open("r+b") as out:
-                out.seek(job["row"] * pixels.size)
-                out.write(pixels.tobytes())
             answer |= {"row": job["row"], "ok": True}
         except Exception as error:  # decoders throw a dozen kinds at damaged files; each is a reason
             answer = {"row": job["row"], "ok": False, "reason": reason(error)}
+        if answer["ok"]:
+            try:
+                with Path(job["out"]).open("r+b") as out:
+                    out.seek(job["row"] * pixels.size)
+                    out.write(pixels.tobytes())
+            except OSError as error:  # no fault of the picture's
+                answer = {"row": job["row"], "ok": False, "unwritten": error.strerror or "not written"}
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
 

@@ -18,6 +18,7 @@ from ganart import __version__, images
 from ganart.errors import GanartError, InputError
 from ganart.files import write_atomic
 
+RECIPE_VERSION = 1
 FPS = (10, 20, 25, 50)  # a GIF counts hundredths of a second, and players stretch delays under two of them
 MAX_FRAMES_BYTES = 1_000_000_000
 GREY_LEVELS = 64
@@ -29,7 +30,7 @@ MARK = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 def recipe(model_hash: str, **settings: object) -> dict:
     """What a file says of its making: the program's version, the model's hash, seeds and settings, and the
     IPTC mark of pictures made by a trained model. Never a path or a name of a person or a computer."""
-    return {"ganart": __version__, "model": model_hash, "source_type": MARK, **settings}
+    return {"ganart": __version__, "version": RECIPE_VERSION, "model": model_hash, "source_type": MARK, **settings}
 
 
 def check_fps(fps: int) -> None:

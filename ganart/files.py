@@ -3,6 +3,8 @@
 import contextlib
 import json
 import os
+import shutil
+import threading
 import time
 from pathlib import Path
 
@@ -16,7 +18,7 @@ def write_atomic(path: Path, data: bytes, *, keep_previous: bool = False, durabl
 
     Raises OSError when the disk is full or the folder cannot be written.
     """
-    temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}")
+    temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}-{threading.get_ident()}")
     try:
         with temporary.open("wb") as file:
             file.write(data)
@@ -69,14 +71,34 @@ def write_json(path: Path, value: dict, *, durable: bool = False) -> None:
 
 def read_json(path: Path) -> dict | None:
     """The JSON object in the file at `path`; None where there is no file or no whole object in it."""
-    with contextlib.suppress(OSError, ValueError):
-        value = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(value, dict):
-            return value
+    for attempt in range(5):
+        try:
+            value = json.loads(path.read_text(encoding="utf-8"))
+        except PermissionError:  # Windows, while a writer replaces the file
+            if os.name != "nt" or attempt == 4:
+                return None
+            time.sleep(0.02)
+        except (OSError, ValueError):
+            return None
+        else:
+            return value if isinstance(value, dict) else None
     return None
 
 
-def sweep_temporary(folder: Path) -> None:
-    """Delete what a killed writer left in `folder`. Call it only while holding the folder's lock."""
-    for path in folder.glob("*.tmp-*"):
-        path.unlink(missing_ok=True)
+def sweep_temporary(folder: Path, seconds: float = 60.0) -> None:
+    """Delete what a killed writer left under `folder` that long ago; younger files may be in work."""
+    for path in folder.rglob("*.tmp-*"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > seconds:
+                path.unlink()
+
+
+def sweep_abandoned(parent: Path, pattern: str, hours: float = 24.0) -> None:
+    """Delete folders that a killed process left in `parent` so long ago that nobody can be at work in them."""
+    for path in parent.glob(pattern):
+        try:
+            old = time.time() - path.stat().st_mtime > 3600 * hours
+        except OSError:
+            continue
+        if old:
+            shutil.rmtree(path, ignore_errors=True)

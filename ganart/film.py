@@ -48,17 +48,20 @@ def grid(
 ) -> bytes:
     """rows x columns pictures, each on a loop of its own through its seed's picture, as a GIF.
 
-    The famous morphing digits. Raises InputError for what cannot be made.
+    The famous morphing digits. Pictures too large for the grid are drawn smaller. Raises InputError for what
+    cannot be made.
     """
     if not (1 <= rows <= 12 and 1 <= columns <= 12):
         raise InputError(f"A grid of {rows}x{columns} was asked for. Choose 1 to 12 rows and columns.")
     if len(seeds) != rows * columns:
         raise InputError(f"A {rows}x{columns} grid needs {rows * columns} seeds, but {len(seeds)} were given.")
     count = export.frame_count(seconds, fps)
-    size = G.config.size
+    factor = _shrink_factor(max(rows, columns) * G.config.size)
+    size = G.config.size // factor
     _check_size(rows * size * scale, columns * size * scale, count)
     cells = np.stack([latent.seed_loop(seed, G.config.z_dim, count) for seed in seeds], axis=1)
     drawn = _draw(G, cells.reshape(count * len(seeds), -1), progress)
+    drawn = images.shrink(drawn, factor) if factor > 1 else drawn
     drawn = drawn.reshape(count, len(seeds), *drawn.shape[1:])
     frames = np.stack([images.tile(frame, columns) for frame in drawn])
     about = export.recipe(
@@ -83,7 +86,7 @@ def growth(model: Model, seconds: float, fps: int, scale: int = 1) -> bytes:
     if len(sheets) < 2:
         raise InputError(f"{model.id} has {len(sheets)} training sheets, and a film needs two or more. Train on.")
     count = export.frame_count(seconds, fps)
-    if (factor := -(-max(sheets[0].shape) // MAX_SIDE)) > 1:
+    if (factor := _shrink_factor(max(sheets[0].shape))) > 1:
         sheets = [images.shrink(sheet, factor) for sheet in sheets]
     height, width = sheets[0].shape[:2]
     rest = round(1.5 * fps)
@@ -101,6 +104,14 @@ def grid_shape(text: str) -> tuple[int, int]:
     if match is None:
         raise InputError(f"“{text[:30]}” is not a grid. Write rows x columns, such as 6x6.")
     return int(match[1]), int(match[2])
+
+
+def _shrink_factor(side: int) -> int:
+    """The least power of two by which something of `side` px must shrink to fit into a GIF."""
+    factor = 1
+    while side > MAX_SIDE * factor:
+        factor *= 2
+    return factor
 
 
 def _draw(G: nn.Module, z: np.ndarray, progress: Progress | None) -> np.ndarray:

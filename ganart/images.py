@@ -1,6 +1,7 @@
 """Pictures between their three forms: Pillow images, uint8 arrays (N, H, W, C), floats in [-1, 1].
 
-The only module that converts. It imports no torch, so that a process that only decodes starts fast.
+`decode` makes squares of other people's files; everything else converts here. It imports no torch, so that a
+process that only decodes starts fast.
 """
 
 import io
@@ -42,11 +43,12 @@ def enlarge(picture: np.ndarray, factor: int) -> np.ndarray:
 
 
 def shrink(picture: np.ndarray, factor: int) -> np.ndarray:
-    """uint8 (H, W, C) -> (H//factor, W//factor, C): every factor x factor square becomes its mean."""
-    height, width, channels = picture.shape
+    """uint8 (…, H, W, C) -> (…, H//factor, W//factor, C): every factor x factor square becomes its mean."""
+    *others, height, width, channels = picture.shape
     rows, columns = height // factor, width // factor
-    squares = picture[: rows * factor, : columns * factor].reshape(rows, factor, columns, factor, channels)
-    return (squares.mean((1, 3)) + 0.5).astype(np.uint8)
+    whole = picture[..., : rows * factor, : columns * factor, :]
+    squares = whole.reshape(*others, rows, factor, columns, factor, channels)
+    return (squares.mean((-4, -2)) + 0.5).astype(np.uint8)
 
 
 def best_scale(side: int, target: int = 512) -> int:

@@ -20,6 +20,7 @@ from ganart import workspace
 from ganart.config import IntakeConfig
 from ganart.decode import SUFFIXES
 from ganart.errors import DatasetError
+from ganart.files import sweep_abandoned
 
 MAX_FILES = 20_000
 MIN_PICTURES = 8
@@ -110,6 +111,7 @@ def spooled(files: list) -> Iterator[Path]:
     Yields the zip where one zip was uploaded, else a folder named as the uploaded one. Names are data from a
     browser: they are kept only as far as they are harmless.
     """
+    sweep_abandoned(workspace.folder("uploads"), "*")
     spool = Path(tempfile.mkdtemp(dir=workspace.folder("uploads")))
     try:
         source = spool
@@ -118,8 +120,13 @@ def spooled(files: list) -> Iterator[Path]:
             target = spool.joinpath(*(parts or ["file"]))
             if target.exists() or any(parent.is_file() for parent in target.parents):
                 target = spool / f"again-{number}" / target.name  # no two files share the number
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(file.getbuffer())
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(file.getbuffer())
+            except OSError as error:
+                raise DatasetError(
+                    f"The upload could not be kept ({error.strerror}). Make room on the disk and drop it again."
+                ) from error
             if len(files) == 1 and target.suffix.lower() == ".zip":
                 source = target
         tops = list(spool.iterdir())
@@ -150,7 +157,7 @@ class _Decoder:
         """The decoder's answer to a job; a crash or a hang is an answer with its reason."""
         if self.process is None:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "ganart.decode"],
+                [sys.executable, "-P", "-m", "ganart.decode"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,  # libtiff writes its complaints there; ours come as answers
@@ -220,6 +227,8 @@ def decode_all(
         for done, future in enumerate(as_completed(waiting), 1):
             answer = future.result()
             row = answer.pop("row")
+            if "unwritten" in answer:
+                raise OSError(0, answer["unwritten"])
             if answer["ok"]:
                 hashes[row] = answer.pop("hash")
             report[row].update(answer)

@@ -61,13 +61,11 @@ def _create(settings: TrainConfig, name: str) -> Run:
 def launch(settings: TrainConfig, name: str) -> Run:
     """Create a run and start its trainer as a process of its own.
 
-    Raises BusyError, naming the run, where the device trains already; two tabs cannot slip past each other.
+    Raises BusyError, naming the run, where the device trains already. Two tabs cannot slip past each other: a
+    run that was created a moment ago counts as training.
     """
-    workspace.check_name(name)
-    with filelock.FileLock(workspace.folder("locks") / "launch.lock"):
-        refuse_if_busy(settings.device)
-        run = _create(settings, name)
-        _spawn(run)
+    run = create(settings, name)
+    _spawn(run)
     return run
 
 
@@ -115,10 +113,14 @@ def _spawn(run: Run) -> None:
     run.request("run")
     options: dict = {"start_new_session": True}
     if os.name == "nt":
-        options = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
+        options = {
+            "creationflags": subprocess.CREATE_NEW_PROCESS_GROUP
+            | subprocess.CREATE_NO_WINDOW
+            | subprocess.BELOW_NORMAL_PRIORITY_CLASS
+        }
     with run.log.open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "ganart.train", str(run.folder)],
+            [sys.executable, "-P", "-m", "ganart.train", str(run.folder)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -128,6 +130,7 @@ def _spawn(run: Run) -> None:
                 **TRAINER_ENVIRONMENT,
                 "PYTHONPATH": str(workspace.CHECKOUT),
                 "PYTHONUNBUFFERED": "1",
+                "PYTHONUTF8": "1",
                 "GANART_HOME": str(workspace.home()),
             },
             **options,

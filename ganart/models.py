@@ -1,5 +1,6 @@
 """The models that can be played with: trained here, or come with the program. Imports no torch."""
 
+import contextlib
 import json
 import re
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ class Model:
     def sheets(self) -> list[tuple[int, bytes]]:
         """The sheets of its training, oldest first: (step, PNG bytes)."""
         if self.run is not None:
-            return [(int(path.stem), path.read_bytes()) for path in self.run.samples()]
+            return [(int(path.stem), data) for path in self.run.samples() if (data := _read(path)) is not None]
         strip = self.path.with_suffix(".png")
         return read_strip(strip) if strip.is_file() else []
 
@@ -39,9 +40,15 @@ class Model:
         """The newest sheet as PNG bytes; None where there is none."""
         if self.run is not None:
             samples = self.run.samples()
-            return samples[-1].read_bytes() if samples else None
+            return _read(samples[-1]) if samples else None
         sheets = self.sheets()
         return sheets[-1][1] if sheets else None
+
+
+def _read(path: Path) -> bytes | None:
+    with contextlib.suppress(FileNotFoundError):  # the run may just be taken back to an earlier state
+        return path.read_bytes()
+    return None
 
 
 def pretrained() -> list[Model]:
@@ -89,7 +96,7 @@ def _of_run(owner: Run) -> Model:
 def strip_bytes(sheets: list[tuple[int, bytes]]) -> bytes:
     """Sheets (step, PNG bytes), all of one size -> one tall PNG that names the steps in its text."""
     info = PngInfo()
-    info.add_text("ganart-sheets", json.dumps([step for step, _ in sheets]))
+    info.add_text("ganart-sheets", json.dumps({"version": 1, "steps": [step for step, _ in sheets]}))
     stacked = np.concatenate([images.read_png(data) for _, data in sheets])
     return images.encode(stacked, "PNG", pnginfo=info, optimize=True)
 
@@ -98,7 +105,7 @@ def read_strip(path: Path) -> list[tuple[int, bytes]]:
     """The sheets in a strip: (step, PNG bytes); raises ModelError where the file is none."""
     try:
         with Image.open(path, formats=["PNG"]) as image:
-            steps = json.loads(image.info["ganart-sheets"])
+            steps = json.loads(image.info["ganart-sheets"])["steps"]
             stacked = images.from_pillow(image)
         sheets = stacked.reshape(len(steps), -1, *stacked.shape[1:])
     except (OSError, KeyError, TypeError, ValueError, SyntaxError, Image.DecompressionBombError) as error:

@@ -123,7 +123,8 @@ class Run:
         """What the trainer wrote last; a fresh status where there is none."""
         values = read_json(self.folder / "status.json") or {}
         known = {f.name for f in dataclasses.fields(Status)}
-        return Status(**{key: value for key, value in values.items() if key in known})
+        status = Status(**{key: value for key, value in values.items() if key in known})
+        return status if status.state in UNFINISHED | FINISHED else dataclasses.replace(status, state="failed")
 
     def write_status(self, status: Status) -> None:
         """For the trainer, and for the launcher before there is one."""
@@ -136,10 +137,10 @@ class Run:
             raise ValueError(f"unknown request {what!r}")
         write_json(self.folder / "control.json", {"version": 1, "request": what})
 
-    def requested(self) -> str:
-        """What is asked of the trainer now."""
+    def requested(self) -> str | None:
+        """What is asked of the trainer now: one of REQUESTS; None where the file cannot be read just now."""
         request = (read_json(self.folder / "control.json") or {}).get("request")
-        return request if request in REQUESTS else "run"
+        return request if request in REQUESTS else None
 
     def metrics(self) -> list[dict]:
         """All lines of figures, oldest first; a torn last line is left out."""
@@ -157,7 +158,8 @@ class Run:
         write_atomic(self.folder / "metrics.jsonl", text.encode(), durable=False)
         for path in self.samples():
             if int(path.stem) > step:
-                path.unlink()
+                with contextlib.suppress(OSError):  # on Windows a page may be reading it
+                    path.unlink()
 
     def samples(self) -> list[Path]:
         """The sheets, oldest first; the stem of each is its step."""
@@ -183,11 +185,15 @@ def _json_lines(path: Path) -> Iterator[dict]:
 
 
 def _held(lock: filelock.FileLock) -> bool:
+    if not Path(lock.lock_file).parent.is_dir():
+        return False  # the folder was deleted: nobody trains there
     try:
-        with lock.acquire(blocking=False):
+        with lock.acquire(timeout=0.03, poll_interval=0.01):  # another page's look is over by then
             return False
     except filelock.Timeout:
         return True
+    except OSError:
+        return False
 
 
 # --- finding runs

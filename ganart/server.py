@@ -80,6 +80,3 @@ async def lifespan(app: object) -> AsyncIterator[None]:
     """Start-up work of the server."""
     threading.Thread(target=warm_up, daemon=True).start()
     yield
-
-
-send_at_once()

@@ -10,6 +10,7 @@ import math
 import os
 import signal
 import sys
+import threading
 import time
 import traceback
 from pathlib import Path
@@ -19,7 +20,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ganart import checkpoint, config, dataset, images, latent, launch, render
+from ganart import checkpoint, config, dataset, devices, images, latent, launch, render
 from ganart.config import TrainConfig
 from ganart.dataset import Dataset
 from ganart.errors import BusyError, GanartError, RunError
@@ -43,7 +44,7 @@ def write_sheet(training: Training, settings: TrainConfig, target: Run) -> None:
 def save(training: Training, settings: TrainConfig, target: Run, store: Dataset) -> None:
     """The whole state, and the model so far; raises RunError rather than save weights that are not finite."""
     if not training.finite():
-        raise RunError(_diverged(training, settings))
+        raise RunError(_diverged(training))
     values = {"step": training.step, "choices": training.choices, "config": config.to_dict(settings)}
     checkpoint.save_state(target.state, training.tensors(), values)
     data = checkpoint.model_bytes(
@@ -60,10 +61,10 @@ def save(training: Training, settings: TrainConfig, target: Run, store: Dataset)
     write_atomic(target.model, data)
 
 
-def _diverged(training: Training, settings: TrainConfig) -> str:
+def _diverged(training: Training) -> str:
     return (
         f"The training diverged near step {training.step}: its figures are no longer numbers. The last good state "
-        f"is kept. Start a new run with a learning rate below {settings.lr:g}."
+        f"is kept. Start a new run with another seed or a smaller network."
     )
 
 
@@ -93,29 +94,25 @@ def next_sheet(step: int, batch: int) -> int:
 class Reporter:
     """Keeps status.json fresh, once a second, and knows what was asked for: control.json or a signal."""
 
-    def __init__(self, target: Run, settings: TrainConfig, training: Training) -> None:
+    def __init__(self, target: Run, settings: TrainConfig, training: Training, ended: threading.Event) -> None:
         self.run, self.settings, self.training = target, settings, training
-        self.signalled = False
+        self.ended = ended  # set by Ctrl-C and by the system's request to end
         self.last_write = 0.0
         self.last_step, self.last_time = training.step, time.monotonic()
         self.speed = 0.0  # pictures a second, smoothed
-        self.control, self.control_time = "run", -1
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._on_signal)
-
-    def _on_signal(self, number: int, frame: object) -> None:
-        self.signalled = True
+        self.control, self.control_seen = "run", (-1, -1)
 
     def requested(self) -> str:
         """ "run", "pause" or "stop"; reads the file only when it has changed."""
-        if self.signalled:
+        if self.ended.is_set():
             return "stop"
         try:
-            changed = (self.run.folder / "control.json").stat().st_mtime_ns
+            facts = (self.run.folder / "control.json").stat()
         except OSError:
             return self.control
-        if changed != self.control_time:
-            self.control, self.control_time = self.run.requested(), changed
+        seen = (facts.st_mtime_ns, facts.st_ino)  # a replaced file is another one even within a clock's tick
+        if seen != self.control_seen and (request := self.run.requested()):
+            self.control, self.control_seen = request, seen
         return self.control
 
     def tick(self, state: str = "running", *, now: bool = False) -> None:
@@ -149,8 +146,10 @@ class Reporter:
             self.last_step, self.last_time = self.training.step, clock
 
 
-def train(target: Run) -> str:
+def train(target: Run, ended: threading.Event) -> str:
     """Train the run in this folder until it is done or asked to stop -> "done" or "stopped".
+
+    ended: set from outside to stop it as well.
 
     Raises BusyError, RunError, DatasetError or ModelError; whatever was saved stays.
     """
@@ -160,7 +159,7 @@ def train(target: Run) -> str:
         raise RunError(f"The dataset {store.name} is not the one that this run was started with. Start a new run.")
     sweep_temporary(target.folder)
     training = load_or_start(target, settings)
-    reporter = Reporter(target, settings, training)
+    reporter = Reporter(target, settings, training, ended)
     reporter.tick("starting", now=True)
     target.rewind_to(training.step)
     if training.step == 0:
@@ -181,12 +180,14 @@ def train(target: Run) -> str:
     state = "done"
     with bar:
         while training.step < settings.total_steps:
-            if (asked := reporter.requested()) != "run":
+            asked = reporter.requested()
+            if asked == "pause":
                 save(training, settings, target, store)
-                if _wait_while_paused(reporter, asked) == "stop":
-                    state = "stopped"
-                    break
                 saved = time.monotonic()
+                asked = _wait_while_paused(reporter)
+            if asked == "stop":
+                state = "stopped"
+                break
             real = pictures.batch(settings, training.step)
             sums += train_step(training, settings, real, training.choices["dtype"])
             counted += 1
@@ -208,12 +209,10 @@ def train(target: Run) -> str:
     return state
 
 
-def _wait_while_paused(reporter: Reporter, asked: str) -> str:
-    while asked == "pause":
+def _wait_while_paused(reporter: Reporter) -> str:
+    while (asked := reporter.requested()) == "pause":
         reporter.tick("paused")
         time.sleep(0.1)
-        asked = reporter.requested()
-    reporter.tick("stopping" if asked == "stop" else "running", now=True)
     return asked
 
 
@@ -222,7 +221,7 @@ def _log_figures(
 ) -> None:
     values = dict(zip(FIGURES, (round(value, 5) for value in means.tolist()), strict=True))
     if not all(math.isfinite(value) for value in values.values()):
-        raise RunError(_diverged(training, settings))
+        raise RunError(_diverged(training))
     kimg = round(training.step * settings.batch / 1000, 3)
     target.append_metrics({"step": training.step, "kimg": kimg, **values, "img_s": round(reporter.speed, 1)})
 
@@ -236,6 +235,9 @@ def work(target: Run) -> str:
     Returns the final state. Raises GanartError for what a user can cause, and anything else for a bug.
     """
     settings = target.config()
+    ended = threading.Event()
+    signals = (signal.SIGINT, signal.SIGTERM)
+    handlers = [signal.signal(number, lambda *_: ended.set()) for number in signals]
     own, device = target.lock(), launch.device_lock(settings.device)
     try:
         own.acquire(timeout=5)  # a page may be looking at the lock just now
@@ -243,35 +245,44 @@ def work(target: Run) -> str:
     except filelock.Timeout as error:
         if not own.is_locked:
             raise BusyError(f"The run {target.id} is at work already.") from error
-        own.release()
-        other = launch.active_run(settings.device, but=target)
-        busy = launch.busy_error(other, settings.device)
+        busy = launch.busy_error(launch.active_run(settings.device, but=target), settings.device)
         _fail(target, str(busy))
+        own.release()
         raise busy from error
     try:
-        return train(target)
+        devices.pick(settings.device)
+        return train(target, ended)
     except GanartError as error:
         _fail(target, str(error))
         raise
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        networks = settings.networks
-        raise _failed_with(
-            target,
-            f"The memory of the {launch.device_words(settings.device)} is not enough for {networks.size} px at "
-            f"width {networks.width} and batch {settings.batch}. Choose a smaller width or batch.",
-        ) from error
     except OSError as error:
         full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None))
-        reason = "The disk is full" if full else f"A file could not be written ({error.strerror})"
+        reason = "The disk is full" if full else f"A file could not be read or written ({error.strerror})"
         raise _failed_with(
-            target, f"{reason}. The last saved state is kept: make room, then resume the run."
+            target, f"{reason}. The last saved state is kept: mend that, then resume the run."
         ) from error
     except BaseException as error:
+        if _is_memory(error):
+            networks, device_words = settings.networks, launch.device_words(settings.device)
+            raise _failed_with(
+                target,
+                f"The memory of the {device_words} is not enough for {networks.size} px at "
+                f"width {networks.width} and batch {settings.batch}. Choose a smaller network.",
+            ) from error
+        with target.log.open("a", encoding="utf-8") as log:
+            traceback.print_exc(file=log)
         _fail(target, f"The training stopped on an error of the program ({type(error).__name__}). See log.txt.")
         raise
     finally:
         device.release()
         own.release()
+        for number, handler in zip(signals, handlers, strict=True):
+            signal.signal(number, handler)
+
+
+def _is_memory(error: BaseException) -> bool:
+    words = ("not enough memory", "out of memory")  # torch says it in a plain RuntimeError on some devices
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(w in str(error).lower() for w in words)
 
 
 def _fail(target: Run, sentence: str) -> None:
@@ -295,8 +306,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return error.exit_status
     except Exception:
-        traceback.print_exc()
-        return 1
+        return 1  # `work` has written the whole story into log.txt
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ with left:
         "Film", studio.KINDS, default=studio.WALK, required=True, key="kind", bind="query-params"
     )
     st.caption(studio.KINDS[kind])
-    settings = studio.settings(model, kind)
+    settings = studio.settings(kind)
     seeds: list[int] = []
     if kind == studio.WALK:
         if "seeds" not in st.query_params:
@@ -66,5 +66,6 @@ with left:
 with right:
     if made:
         with page.error_box():
-            state.film = studio.make(model, kind, seeds, settings)
-    studio.show(state.get("film"))
+            state.film = (model.id, kind, studio.make(model, kind, seeds, settings))
+    *about, name = state.get("film", (None, None, None))
+    studio.show(name if about == [model.id, kind] else None)

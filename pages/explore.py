@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ganart import export, images, latent
+from ganart import export, images, latent, render
 from ganart.ui import choose, drawing, page, sheets
 from ganart.ui.wall import wall
 
@@ -64,7 +64,7 @@ with right:
     steps = state.get("steps", [])
     G, card = drawing.generator(model)
     z = latent.varied(seed, steps, card.networks.z_dim)
-    picture = drawing.pictures(model, z[None])[0]
+    picture = render.pictures(G, z[None])[0]
     name = f"seed {seed}" + (f", varied {len(steps)} times" if len(steps) > 1 else ", varied" if steps else "")
     st.image(sheets.png(picture), width=400, alt=f"The picture of {name}")
     st.caption(name.capitalize())
@@ -81,17 +81,19 @@ with right:
         )
         if steps:
             st.button("Back", icon=":material/undo:", on_click=go_back)
-        st.page_link(
-            "pages/animate.py",
-            label="Animate from here",
-            icon=":material/animation:",
-            query_params={"model": model.id, "seeds": ",".join(str(s) for s in range(seed, seed + 4))},
-        )
+        else:
+            near = range(min(seed, latent.MAX_SEED - 3), min(seed, latent.MAX_SEED - 3) + 4)
+            st.page_link(
+                "pages/animate.py",
+                label="Animate from here",
+                icon=":material/animation:",
+                query_params={"model": model.id, "seeds": ",".join(map(str, near))},
+            )
     st.markdown("**Variations**")
     amount = st.slider("How different", 0.05, 1.0, 0.3, 0.05, key="amount")
     around = latent.neighbours(z, amount, VARIATIONS, state.get("round", 0))
     wall(
-        drawing.pictures(model, around),
+        render.pictures(G, around),
         [f"Variation {index + 1}" for index in range(VARIATIONS)],
         key="variations",
         title="Variations of the picture",

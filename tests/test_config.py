@@ -25,6 +25,8 @@ def test_a_config_with_nothing_at_its_default_comes_back_equal():
         preset="mine",
         dataset="Bäume",
         dataset_hash="ab" * 32,
+        loss="rpgan",
+        gamma=0.5,
         batch=3,
         lr=1e-3,
         beta1=0.0,

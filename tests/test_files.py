@@ -88,7 +88,7 @@ def test_a_writer_killed_at_any_moment_leaves_whole_files(home):
         writer.wait()
         for kept in (path, path.with_name("state.prev")):
             assert kept.read_bytes() in (b"a" * size, b"b" * size)
-    files.sweep_temporary(home)
+    files.sweep_temporary(home, seconds=0)
     assert names(home) == ["state", "state.prev"]
 
 
@@ -96,6 +96,8 @@ def test_sweeping_takes_only_what_a_writer_left(home):
     for name in ("state", "state.prev", "state.tmp-123", "status.json.tmp-9", "state.tmp-123-prev", "my.tmp"):
         (home / name).write_bytes(b"")
     files.sweep_temporary(home)
+    assert len(names(home)) == 6, "what was written just now may be in work"
+    files.sweep_temporary(home, seconds=0)
     assert names(home) == ["my.tmp", "state", "state.prev"]
 
 

@@ -91,7 +91,9 @@ def test_a_film_names_no_path_person_or_computer(G, tmp_path, monkeypatch):
     monkeypatch.setenv("GANART_HOME", str(tmp_path / "studio-of-anna"))
     monkeypatch.chdir(tmp_path)
     data = film.walk(G, HASH, [1, 2], 0.4, 10, 1)
-    assert set(read(data, 10)[1]) == {"ganart", "model", "source_type", "kind", "seeds", "seconds", "fps", "scale"}
+    assert set(read(data, 10)[1]) == {
+        *("ganart", "version", "model", "source_type", "kind", "seeds", "seconds", "fps", "scale")
+    }
     comment = json.dumps(read(data, 10)[1])
     for secret in (str(tmp_path), "studio-of-anna", str(Path.home()), str(Path(__file__).parent.parent)):
         assert secret.encode() not in data

@@ -139,7 +139,7 @@ def test_a_strip_holds_every_sheet_exactly(tmp_path, count, channels):
 def with_steps(value: object) -> bytes:
     """A PNG of 12 rows that claims to be a strip."""
     info = PngInfo()
-    info.add_text("ganart-sheets", json.dumps(value))
+    info.add_text("ganart-sheets", json.dumps({"version": 1, "steps": value}))
     buffer = io.BytesIO()
     Image.new("RGB", (6, 12)).save(buffer, "PNG", pnginfo=info)
     return buffer.getvalue()

@@ -148,7 +148,7 @@ def test_train_from_an_upload_to_a_running_training(picture_folder):
     assert not list(workspace.folder("uploads").iterdir()), "the upload was kept twice"
 
     at.segmented_control(key="width").set_value(16).run()
-    at.number_input(key="kimg").set_value(1.0).run()
+    at.number_input(key="kimg-art").set_value(1.0).run()
     next(b for b in at.button if b.label == "Start training").click().run()
     check(at)
     (started,) = run.list_runs()

@@ -151,7 +151,7 @@ def test_a_run_without_settings_says_so(make):
 
 def test_what_is_asked_of_the_trainer(make):
     target = make()
-    assert target.requested() == "run"
+    assert target.requested() is None
     for request in ("pause", "stop", "run"):
         target.request(request)
         assert target.requested() == request
@@ -164,7 +164,7 @@ def test_what_is_asked_of_the_trainer(make):
 def test_a_request_that_makes_no_sense_is_none(make, text):
     target = make()
     (target.folder / "control.json").write_text(text)
-    assert target.requested() == "run"
+    assert target.requested() is None
 
 
 def test_figures_come_back_in_order(make):

@@ -28,13 +28,7 @@ def generator(model: Model) -> tuple[Generator, Card]:
     return _load(str(model.path), written)
 
 
-def pictures(model: Model, z: np.ndarray) -> np.ndarray:
-    """Draw z (N, z_dim) -> uint8 (N, H, W, C)."""
-    G, _ = generator(model)
-    return render.pictures(G, z)
-
-
 def of_seeds(model: Model, seeds: list[int]) -> np.ndarray:
     """The pictures of these seeds, uint8 (N, H, W, C)."""
-    _, card = generator(model)
-    return pictures(model, latent.sample_z(seeds, card.networks.z_dim))
+    G, card = generator(model)
+    return render.pictures(G, latent.sample_z(seeds, card.networks.z_dim))

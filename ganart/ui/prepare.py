@@ -54,7 +54,7 @@ def choose_pictures() -> None:
 
 def _ask(source: str) -> object:
     if source == "path":
-        return st.text_input("Path of the folder or zip", placeholder="/home/me/paintings", key="path").strip()
+        return st.text_input("Path of the folder or zip", placeholder="Pictures/paintings", key="path").strip()
     turn = st.session_state.get("upload_turn", 0)
     if source == "zip":
         return st.file_uploader("Zip of pictures", type="zip", key=f"zip-{turn}", max_upload_size=1024)

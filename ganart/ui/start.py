@@ -24,7 +24,7 @@ def settings(store: Dataset) -> None:
         width = st.segmented_control(
             "Network",
             list(WIDTHS),
-            default=width if device != "cpu" else 32,
+            default=config.usual_width(preset, device),
             required=True,
             format_func=WIDTHS.get,
             key="width",
@@ -37,7 +37,7 @@ def settings(store: Dataset) -> None:
         100_000.0,
         preset.kimg,
         step=10.0,
-        key="kimg",
+        key=f"kimg-{name}",  # each recipe has its own usual length
         help="How many pictures the network looks at. You can stop at any time and keep what it learned.",
     )
     st.number_input("Seed of the training", 0, 2**32 - 1, 0, key="train_seed")
@@ -63,14 +63,13 @@ def _device() -> str:
 def _start(store: Dataset, preset: str, device: str, width: int) -> None:
     state = st.session_state
     try:
-        chosen = config.for_dataset(
-            config.preset(preset), store.settings.size, store.channels, state.get("width", width)
-        )
+        width = width if preset == "mnist-seed" else state.width  # the newest choice
+        chosen = config.for_dataset(config.preset(preset), store.settings.size, store.channels, width)
         chosen = dataclasses.replace(
             chosen,
             dataset=store.name,
             dataset_hash=store.hash,
-            kimg=float(state.kimg),
+            kimg=float(state[f"kimg-{preset}"]),
             seed=int(state.train_seed),
             device=device,
         )

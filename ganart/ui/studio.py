@@ -1,5 +1,6 @@
 """Films on the page: their settings, the making, the file."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,7 @@ SIDES = (256, 512, 768)
 
 @dataclass(frozen=True)
 class FilmSettings:
-    """What the page asks for; `side` is the most that the film's longer side may have, in px."""
+    """What the page asks for; pixels are enlarged until the film has about `side` px, never shrunk to it."""
 
     seconds: float
     fps: int
@@ -29,7 +30,7 @@ class FilmSettings:
     columns: int = 6
 
 
-def settings(model: Model, kind: str) -> FilmSettings:
+def settings(kind: str) -> FilmSettings:
     """Ask for the length, the speed and the size of a film."""
     rows = columns = 6
     with st.container(horizontal=True):
@@ -50,6 +51,15 @@ def make(model: Model, kind: str, seeds: list[int], wanted: FilmSettings) -> str
     def progress(done: int, total: int) -> None:
         bar.progress(done / total, f"Painting: {done:,} of {total:,} pictures")
 
+    try:
+        return _make(model, kind, seeds, wanted, progress)
+    finally:
+        bar.empty()
+
+
+def _make(
+    model: Model, kind: str, seeds: list[int], wanted: FilmSettings, progress: Callable[[int, int], None]
+) -> str:
     G, card = drawing.generator(model)
     size = card.networks.size
     if kind == GRID:
@@ -65,7 +75,6 @@ def make(model: Model, kind: str, seeds: list[int], wanted: FilmSettings) -> str
         sheet = model.last_sheet()
         side = max(images.read_png(sheet).shape[:2]) if sheet else size
         data = film.growth(model, wanted.seconds, wanted.fps, images.best_scale(side, wanted.side))
-    bar.empty()
     folder = workspace.folder("exports")
     stem = f"{workspace.slug(card.name)}-{workspace.slug(kind)}"
     name, number = f"{stem}.gif", 2

@@ -22,8 +22,8 @@ def watch(run: Run) -> None:
 
 def _live(run: Run, was_active: bool) -> None:
     status = run.status()
-    if was_active and not status.active:
-        st.rerun()  # the run has ended: draw the page anew, without the timer
+    if was_active != status.active:
+        st.rerun()  # the run has ended or goes on: draw the page anew, without the timer or with it
     label, colour, icon = words.STATES[status.state]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(label, icon=icon, color=colour)
@@ -43,18 +43,23 @@ def _messages(run: Run, status: Status) -> None:
         st.error(message, icon=":material/error:")
     if status.state == "failed":
         st.error(status.error or "The training stopped on an error.", icon=":material/error:")
-        if log := run.log_tail():
-            with st.expander("What the trainer wrote last"):
-                st.code(log, language=None)
+        _log(run)
     elif status.state == "crashed":
         st.warning(
             "The training was interrupted: the computer was switched off, or the program was ended. "
             "Resume goes on exactly where the last state was saved.",
             icon=":material/bolt:",
         )
+        _log(run)
     elif status.state == "stuck":
         silent = words.duration(time.time() - status.heartbeat)
         st.warning(f"The trainer has not answered for {silent}. It may only be slow; nothing is lost.")
+
+
+def _log(run: Run) -> None:
+    if log := run.log_tail():
+        with st.expander("What the trainer wrote last"):
+            st.code(log, language=None)
 
 
 def _buttons(run: Run, status: Status) -> None:
@@ -94,8 +99,12 @@ def _sheet(run: Run) -> None:
         return
     batch = run.config().batch
     newest = samples[-1]
+    try:
+        sheet = newest.read_bytes()
+    except FileNotFoundError:  # the run has just been taken back to an earlier state
+        return
     st.image(
-        sheets.larger(newest.read_bytes()),
+        sheets.larger(sheet),
         width=640,
         alt=f"Sheet of 36 pictures that the network draws after {int(newest.stem)} steps",
     )
@@ -105,7 +114,7 @@ def _sheet(run: Run) -> None:
 def _charts(run: Run) -> None:
     lines = run.metrics()
     if not lines:
-        st.caption("The first figures come after ten steps.")
+        st.caption("The first figures come in a moment.")
         return
     frame = pd.DataFrame(lines)
     width = max(1, len(frame) // CHART_POINTS)
