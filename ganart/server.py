@@ -68,7 +68,7 @@ def refuse_open_door(address: str) -> None:
         return
     print(
         f"ganart: the address {address or '0.0.0.0'} is open to other computers, and everyone there could use it. "
-        " Leave --server.address out, or set GANART_ALLOW_REMOTE=1 if that is what you want.",
+        "Leave --server.address out, or set GANART_ALLOW_REMOTE=1 if that is what you want.",
         file=sys.stderr,
         flush=True,
     )

@@ -1,5 +1,7 @@
 """Pictures in, a network that learns them: choose pictures, see what the network will see, start, watch."""
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from ganart import dataset, run
@@ -16,30 +18,32 @@ def another() -> None:
     st.query_params.clear()
 
 
-if asked_run:
+def opened(find: Callable, name: str) -> object:
+    """What the address names; where that is gone, why, the way back, and the end of the page."""
     try:
-        chosen = run.find_run(asked_run)
+        return find(name)
     except GanartError as error:
         st.title("Train")
         st.error(str(error), icon=":material/error:")
         st.button("Choose pictures", icon=":material/arrow_back:", on_click=another)
         st.stop()
+
+
+def headline(title: str, label: str, icon: str) -> None:
+    """The title and, beside it, the button that leads back to the choice of pictures."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.title(words.run_title(chosen))
-        st.button("New training", icon=":material/add:", on_click=another)
+        st.title(title)
+        st.button(label, icon=icon, on_click=another)
+
+
+if asked_run:
+    chosen = opened(run.find_run, asked_run)
+    headline(words.run_title(chosen), "New training", ":material/add:")
     with page.error_box():
         watch.watch(chosen)
 elif asked_dataset:
-    try:
-        store = dataset.open_dataset(asked_dataset)
-    except GanartError as error:
-        st.title("Train")
-        st.error(str(error), icon=":material/error:")
-        st.button("Choose other pictures", icon=":material/arrow_back:", on_click=another)
-        st.stop()
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.title(store.name)
-        st.button("Choose other pictures", icon=":material/arrow_back:", on_click=another)
+    store = opened(dataset.open_dataset, asked_dataset)
+    headline(store.name, "Choose other pictures", ":material/arrow_back:")
     left, right = st.columns([3, 2], gap="large")
     with left:
         prepare.contact_sheet(store)

@@ -170,7 +170,7 @@ def test_train_from_an_upload_to_a_running_training(picture_folder):
 def test_train_with_a_dataset_that_is_gone():
     at = open_page("train", dataset="never-was")
     assert "There is no dataset" in text_of(at)
-    assert [b.label for b in at.button] == ["Choose other pictures"]
+    assert [b.label for b in at.button] == ["Choose pictures"]
 
 
 def test_train_with_a_run_that_is_gone():
