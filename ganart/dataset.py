@@ -179,9 +179,7 @@ def prepare(
 
 def _prepare_mnist(settings: IntakeConfig | None, name: str | None, progress: Progress | None) -> Dataset:
     """MNIST as it is: the 60,000 training digits to learn from, the 10,000 test digits held out."""
-    if (settings is not None and settings != IntakeConfig(size=28, channels=settings.channels)) or (
-        settings and settings.channels == 3
-    ):
+    if settings not in (None, IntakeConfig(size=28), IntakeConfig(size=28, channels=1)):
         raise DatasetError("The built-in mnist has 28 px grey pictures. Leave the size out, or ask for --size 28.")
     settings = IntakeConfig(size=28, channels=1)
     digits, files = mnist.load()
