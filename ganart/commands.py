@@ -1,15 +1,18 @@
 """What each command of the command line does; `cli` says how they are called. Results go to stdout."""
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import os
 import sys
+from collections.abc import Iterator
 
 from ganart import config, dataset, launch, run, workspace
 from ganart.config import IntakeConfig
 from ganart.dataset import Dataset
 from ganart.errors import GanartError, InputError
+from ganart.intake import Progress
 
 
 def _background(text: str) -> tuple[int, int, int]:
@@ -22,15 +25,22 @@ def _background(text: str) -> tuple[int, int, int]:
         raise InputError(f"“{text}” is not a colour. Write six hexadecimal digits, such as ffffff.") from error
 
 
-def _prepare_with_bar(source: str, settings: IntakeConfig | None, name: str | None) -> Dataset:
+@contextlib.contextmanager
+def _bar(description: str, unit: str) -> Iterator[Progress]:
+    """A bar in the terminal -> the `progress(done, total)` that moves it."""
     from tqdm import tqdm
 
-    with tqdm(desc="looking at the files", unit="file", disable=not sys.stderr.isatty()) as bar:
+    with tqdm(desc=description, unit=unit, disable=not sys.stderr.isatty()) as bar:
 
         def progress(done: int, total: int) -> None:
             bar.total = total
             bar.update(done - bar.n)
 
+        yield progress
+
+
+def _prepare_with_bar(source: str, settings: IntakeConfig | None, name: str | None) -> Dataset:
+    with _bar("looking at the files", "file") as progress:
         return dataset.prepare(source, settings, name, progress)
 
 
@@ -182,34 +192,17 @@ def animate(options: argparse.Namespace) -> None:
     seeds = latent.parse_seeds(options.seeds) if options.seeds else []
     G, card = checkpoint.load_generator(models.find_model(options.model).path)
     size = G.config.size
-    with _drawing_bar() as bar:
+    with _bar("drawing", "picture") as progress:
         if options.grid:
             rows, columns = film.grid_shape(options.grid)
             scale = _scale(options.scale, images.best_scale(size * max(rows, columns, 1)))
             seeds = seeds or list(range(rows * columns))
-            data = film.grid(G, card.hash, rows, columns, seeds, options.seconds, options.fps, scale, bar)
+            data = film.grid(G, card.hash, rows, columns, seeds, options.seconds, options.fps, scale, progress)
         else:
             scale = _scale(options.scale, images.best_scale(size))
-            data = film.walk(G, card.hash, seeds, options.seconds, options.fps, scale, bar)
+            data = film.walk(G, card.hash, seeds, options.seconds, options.fps, scale, progress)
     export.write(path, data)
     print(f"{path} ({len(data) / 1e6:.1f} MB)")
-
-
-class _drawing_bar:
-    """A bar in the terminal that is also the `progress(done, total)` of a film."""
-
-    def __enter__(self) -> "_drawing_bar":
-        from tqdm import tqdm
-
-        self.bar = tqdm(desc="drawing", unit="picture", disable=not sys.stderr.isatty())
-        return self
-
-    def __call__(self, done: int, total: int) -> None:
-        self.bar.total = total
-        self.bar.update(done - self.bar.n)
-
-    def __exit__(self, *_: object) -> None:
-        self.bar.close()
 
 
 def timelapse(options: argparse.Namespace) -> None:
@@ -217,9 +210,9 @@ def timelapse(options: argparse.Namespace) -> None:
 
     path = export.check_suffix(options.out, ".gif")
     model = models.find_model(options.run)
-    if not (sheets := model.sheets()):
+    if (sheet := model.last_sheet()) is None:
         raise InputError(f"{model.id} came without training sheets. Give a run instead.")
-    side = max(images.read_png(sheets[0][1]).shape[:2])
+    side = max(images.read_png(sheet).shape[:2])
     scale = _scale(options.scale, images.best_scale(side))
     data = film.growth(model, options.seconds, options.fps, scale)
     export.write(path, data)

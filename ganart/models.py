@@ -41,8 +41,8 @@ class Model:
         if self.run is not None:
             samples = self.run.samples()
             return _read(samples[-1]) if samples else None
-        sheets = self.sheets()
-        return sheets[-1][1] if sheets else None
+        strip = self.path.with_suffix(".png")
+        return images.encode(_read_strip(strip)[1][-1]) if strip.is_file() else None
 
 
 def _read(path: Path) -> bytes | None:
@@ -103,6 +103,11 @@ def strip_bytes(sheets: list[tuple[int, bytes]]) -> bytes:
 
 def read_strip(path: Path) -> list[tuple[int, bytes]]:
     """The sheets in a strip: (step, PNG bytes); raises ModelError where the file is none."""
+    steps, sheets = _read_strip(path)
+    return [(step, images.encode(sheet)) for step, sheet in zip(steps, sheets, strict=True)]
+
+
+def _read_strip(path: Path) -> tuple[list[int], np.ndarray]:
     try:
         with Image.open(path, formats=["PNG"]) as image:
             steps = json.loads(image.info["ganart-sheets"])["steps"]
@@ -110,7 +115,7 @@ def read_strip(path: Path) -> list[tuple[int, bytes]]:
         sheets = stacked.reshape(len(steps), -1, *stacked.shape[1:])
     except (OSError, KeyError, TypeError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ModelError(f"{path.name} is not a strip of training sheets.") from error
-    return [(step, images.encode(sheet)) for step, sheet in zip(steps, sheets, strict=True)]
+    return steps, sheets
 
 
 def thinned(sheets: list[tuple[int, bytes]], count: int) -> list[tuple[int, bytes]]:

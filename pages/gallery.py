@@ -14,8 +14,7 @@ active = [r for r in run.list_runs() if r.status().active]
 for item in active:
     status = item.status()
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        label, colour, icon = words.STATES[status.state]
-        st.badge(label, icon=icon, color=colour)
+        page.state_badge(status)
         st.markdown(f"**{words.run_title(item)}**  {words.progress(status)}")
         st.page_link("pages/train.py", label="Watch", icon=":material/visibility:", query_params={"run": item.id})
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import streamlit as st
 
 from ganart.errors import GanartError
+from ganart.run import Status
+from ganart.ui import words
 
 PAGES = [  # file, title, icon, what it is for
     ("pages/gallery.py", "Gallery", ":material/grid_view:", "Models to play with, and trainings under way."),
@@ -73,6 +75,12 @@ def show_error(error: BaseException) -> bool:
             icon=":material/error:",
         )
     return True
+
+
+def state_badge(status: Status) -> None:
+    """The state of a run in a word, with its colour and icon."""
+    label, colour, icon = words.STATES[status.state]
+    st.badge(label, icon=icon, color=colour)
 
 
 def is_local() -> bool:

@@ -7,7 +7,7 @@ import streamlit as st
 from ganart import config, launch, run, workspace
 from ganart.dataset import Dataset
 from ganart.errors import GanartError
-from ganart.ui import words
+from ganart.ui import page, words
 
 WIDTHS = {16: "Small", 32: "Medium", 64: "Large"}  # channels next to the picture
 
@@ -86,8 +86,7 @@ def active_run() -> None:
         status = item.status()
         if status.active:
             with st.container(border=True, horizontal=True, vertical_alignment="center"):
-                label, colour, icon = words.STATES[status.state]
-                st.badge(label, icon=icon, color=colour)
+                page.state_badge(status)
                 st.markdown(f"**{words.run_title(item)}** {words.progress(status)}")
                 st.button(
                     "Watch", icon=":material/visibility:", key=f"watch-{item.id}", on_click=_watch, args=(item.id,)
@@ -103,7 +102,6 @@ def earlier_runs() -> None:
     st.subheader("Earlier trainings")
     for item, status in items:
         with st.container(horizontal=True, vertical_alignment="center"):
-            label, colour, icon = words.STATES[status.state]
             st.button(
                 words.run_title(item),
                 icon=":material/visibility:",
@@ -111,7 +109,7 @@ def earlier_runs() -> None:
                 on_click=_watch,
                 args=(item.id,),
             )
-            st.badge(label, icon=icon, color=colour)
+            page.state_badge(status)
             st.caption(f"{status.kimg:.1f} thousand pictures seen")
 
 

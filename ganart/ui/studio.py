@@ -1,6 +1,5 @@
 """Films on the page: their settings, the making, the file."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,9 +56,7 @@ def make(model: Model, kind: str, seeds: list[int], wanted: FilmSettings) -> str
         bar.empty()
 
 
-def _make(
-    model: Model, kind: str, seeds: list[int], wanted: FilmSettings, progress: Callable[[int, int], None]
-) -> str:
+def _make(model: Model, kind: str, seeds: list[int], wanted: FilmSettings, progress: film.Progress) -> str:
     G, card = drawing.generator(model)
     size = card.networks.size
     if kind == GRID:

@@ -9,7 +9,7 @@ import streamlit as st
 from ganart import launch
 from ganart.errors import GanartError
 from ganart.run import Run, Status
-from ganart.ui import sheets, words
+from ganart.ui import page, sheets, words
 
 CHART_POINTS = 300
 
@@ -24,9 +24,8 @@ def _live(run: Run, was_active: bool) -> None:
     status = run.status()
     if was_active != status.active:
         st.rerun()  # the run has ended or goes on: draw the page anew, without the timer or with it
-    label, colour, icon = words.STATES[status.state]
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.badge(label, icon=icon, color=colour)
+        page.state_badge(status)
         st.caption(words.progress(status))
     st.progress(status.progress)
     _messages(run, status)
