@@ -20,6 +20,17 @@ def bce_G(fake_logits: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(fake, torch.ones_like(fake))
 
 
+def hinge_D(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """D's hinge loss: mean of max(0, 1 - real) plus mean of max(0, 1 + fake) (Lim and Ye 2017, arXiv:1705.02894;
+    Miyato et al. 2018, arXiv:1802.05957, equation 16)."""
+    return F.relu(1 - real_logits.float()).mean() + F.relu(1 + fake_logits.float()).mean()
+
+
+def hinge_G(fake_logits: Tensor) -> Tensor:
+    """G's side of it: minus the mean logit (equation 17 there)."""
+    return -fake_logits.float().mean()
+
+
 def rpgan_D(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     """D's relativistic pairing loss: mean of softplus(fake - real), each fake paired with one real
     (Jolicoeur-Martineau 2018, arXiv:1807.00734; Huang et al. 2025, arXiv:2501.05441, equation 2)."""
@@ -31,10 +42,20 @@ def rpgan_G(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     return F.softplus(real_logits.float() - fake_logits.float()).mean()
 
 
-def gradient_penalty(logits: Tensor, pictures: Tensor, gamma: float) -> Tensor:
-    """gamma / 2 times the mean squared norm of the gradient of each logit in its picture, over the pictures
-    (N, C, H, W) that `logits` (N,) were computed from: R1 on real ones, R2 on fakes (Mescheder et al. 2018,
-    arXiv:1801.04406, equation 9). It can be differentiated again. D must judge each picture by itself.
+def gradient_penalty(logits: Tensor, pictures: Tensor, gamma: float | Tensor) -> Tensor:
+    """gamma / 2 times the mean squared norm of the gradient of each logit in its picture or pictures: R1 on real
+    ones, R2 on fakes (Mescheder et al. 2018, arXiv:1801.04406, equation 9).
+
+    pictures: (N, C, H, W), from which `logits`, (N,) or fewer where D packs, were computed. D must judge them
+    independently of each other. The result can be differentiated again.
     """
     (gradient,) = torch.autograd.grad(logits.float().sum(), pictures, create_graph=True)
-    return 0.5 * gamma * gradient.float().square().sum((1, 2, 3)).mean()
+    return 0.5 * gamma * gradient.float().square().sum() / len(logits)
+
+
+def approximate_penalty(logits: Tensor, moved_logits: Tensor, distance: float, gamma: float | Tensor) -> Tensor:
+    """An estimate of `gradient_penalty` without differentiating twice: gamma / 2 times the mean squared change of
+    the logits, per distance, where every pixel was moved by `distance` up or down at random. The expectation
+    over such signs e of (e . gradient)² is the squared norm (Hutchinson 1990); for GANs: Lin et al. 2025,
+    arXiv:2501.08316, section 3.2."""
+    return 0.5 * gamma * ((moved_logits.float() - logits.float()) / distance).square().mean()
