@@ -46,11 +46,11 @@ def speed(run: object, seconds: float) -> float:
 def main() -> None:
     with tempfile.TemporaryDirectory() as home:
         os.environ["GANART_HOME"] = home
-        from ganart import config, dataset, devices, launch
+        from ganart import dataset, devices, launch, presets
 
         alone = draw()
         store = dataset.prepare(sys.argv[1])
-        settings = config.for_dataset(config.preset("art"), 64, store.channels, 32)
+        settings = presets.for_dataset(presets.preset("sketch"), 64, store.channels)
         settings = dataclasses.replace(
             settings, dataset=store.name, dataset_hash=store.hash, device=devices.pick("auto"), kimg=10_000.0
         )

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from ganart import commands, config
+from ganart import commands, config, presets
 from ganart.errors import GanartError
 
 
@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
         "Train on a folder, a .zip, “mnist” or a prepared dataset. Ctrl-C saves and stops.",
     )
     command.add_argument("source", help="folder, .zip, mnist, or the name of a dataset")
-    command.add_argument("--preset", choices=list(config.PRESETS), help="kind of networks and recipe")
+    command.add_argument("--preset", choices=list(presets.PRESETS), help="kind of networks and recipe")
     command.add_argument("--size", type=int, help="side of the training pictures in px")
     command.add_argument("--width", type=int, help="channels next to the picture; more is finer and slower")
     command.add_argument("--batch", type=int, help="pictures in a step")

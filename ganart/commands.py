@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Iterator
 
-from ganart import config, dataset, launch, run, workspace
+from ganart import config, dataset, launch, presets, run, workspace
 from ganart.config import IntakeConfig
 from ganart.dataset import Dataset
 from ganart.errors import GanartError, InputError
@@ -69,8 +69,11 @@ def prepare(options: argparse.Namespace) -> None:
 
 def train_config(options: argparse.Namespace) -> tuple[config.TrainConfig, str]:
     """The settings of a run as asked for on the command line, and its name; prepares the dataset if needed."""
-    preset = config.preset(options.preset or ("mnist-seed" if options.source == "mnist" else "art"))
-    size = preset.networks.size if options.size is None else options.size
+    from ganart import devices
+
+    device = devices.pick(options.device)
+    chosen_preset = None if options.preset is None else presets.preset(options.preset)
+    size = options.size or (64 if chosen_preset is None else chosen_preset.networks.size)
     names = {store.name for store in dataset.list_datasets()}
     if options.source in names and not workspace.looks_like_path(options.source):
         store = dataset.open_dataset(options.source)
@@ -85,12 +88,10 @@ def train_config(options: argparse.Namespace) -> tuple[config.TrainConfig, str]:
         store = _prepare_with_bar(options.source, IntakeConfig(size=size), None)
     for warning in store.warnings():
         print(warning, file=sys.stderr)
-    from ganart import devices
-
     chosen = {key: getattr(options, key) for key in ("batch", "kimg") if getattr(options, key) is not None}
-    device = devices.pick(options.device)
-    width = config.usual_width(preset, device) if options.width is None else options.width
-    settings = config.for_dataset(preset, store.settings.size, store.channels, width)
+    form = store.settings.size, store.channels
+    preset = chosen_preset or presets.preset(presets.usual(*form, device))
+    settings = presets.for_dataset(preset, *form, options.width)
     settings = dataclasses.replace(
         settings,
         **chosen,

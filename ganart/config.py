@@ -8,6 +8,7 @@ from ganart.errors import InputError
 
 SIZES = (28, 32, 64, 128, 256)
 CROPS = ("centre", "fit")
+AUGMENT_OPS = ("colour", "translation", "cutout")
 CONFIG_VERSION = 1
 
 
@@ -23,6 +24,10 @@ def _whole(value: object, low: int, high: int) -> bool:
 def _number(value: object, low: float, high: float) -> bool:
     real = isinstance(value, int | float) and not isinstance(value, bool)
     return real and low <= value <= high  # nan and the infinities lie in no range
+
+
+def _one_of(name: str, value: object, choices: tuple[str, ...]) -> None:
+    _need(value in choices, f"{name} is {value!r}. It must be {' or '.join(f'“{c}”' for c in choices)}.")
 
 
 def _check_size(size: object) -> None:
@@ -62,16 +67,28 @@ class NetworkConfig:
     channels: 1 (grey) or 3 (colour).
     z_dim: length of the latent vector.
     width: channels of the layer next to the picture; each halving of the map doubles them, up to 512.
-    d_norm: "batch" puts BatchNorm into D behind every layer but the first, "none" leaves it out.
+    g_norm: "batch" puts BatchNorm into G behind every layer but the last, "none" leaves it out.
+    upsample: "transposed" doubles G's maps with 4x4 transposed convolutions; "nearest" repeats each pixel and
+        convolves 3x3, for flat colours (2.25 times the work of those layers).
+    d_norm: "batch" puts BatchNorm into D behind every layer but the first, "spectral" divides D's weights by
+        their spectral norm, "none" does neither.
     d_dropout: share of D's activations dropped in training, 0 … 0.75.
+    d_extra: how many 3x3 convolutions D has more at its smallest map, each with twice the channels, up to 512.
+    d_stddev: D's last layer also sees how much the pictures of a group of this many differ; 0 leaves it out.
+    pack: D judges this many pictures at once, as one with that many times the channels.
     """
 
     size: int = 64
     channels: int = 3
     z_dim: int = 128
     width: int = 64
+    g_norm: str = "batch"
+    upsample: str = "transposed"
     d_norm: str = "batch"
     d_dropout: float = 0.0
+    d_extra: int = 0
+    d_stddev: int = 0
+    pack: int = 1
 
     def __post_init__(self) -> None:
         _check_size(self.size)
@@ -84,7 +101,19 @@ class NetworkConfig:
             _whole(self.width, 4, 256),
             f"The width is {self.width!r}. It must be a whole number from 4 to 256.",
         )
-        _need(self.d_norm in ("batch", "none"), f"d_norm is {self.d_norm!r}. It must be “batch” or “none”.")
+        _one_of("g_norm", self.g_norm, ("batch", "none"))
+        _one_of("upsample", self.upsample, ("transposed", "nearest"))
+        _one_of("d_norm", self.d_norm, ("batch", "spectral", "none"))
+        _need(_whole(self.d_extra, 0, 2), f"d_extra is {self.d_extra!r}. It must be 0, 1 or 2.")
+        _need(
+            _whole(self.d_stddev, 0, 64) and self.d_stddev != 1,
+            f"d_stddev is {self.d_stddev!r}. It must be 0 or a group of 2 to 64 pictures.",
+        )
+        _need(_whole(self.pack, 1, 8), f"pack is {self.pack!r}. It must be a whole number from 1 to 8.")
+        _need(
+            self.size != 28 or (self.upsample, self.g_norm) == ("transposed", "batch"),
+            "At 28 px G is the one of the article: transposed convolutions and BatchNorm.",
+        )
         _need(
             _number(self.d_dropout, 0, 0.75),
             f"d_dropout is {self.d_dropout!r}. It must lie between 0 and 0.75.",
@@ -96,9 +125,17 @@ class TrainConfig:
     """One run, whole. A run made again from the same config on the same machine gives the same weights.
 
     dataset, dataset_hash: the prepared store and the hash of its content.
-    loss: "bce" is the original loss, "rpgan" pairs each fake with a real picture (needs d_norm "none").
+    loss: "bce" is the original loss, "hinge" the one that spectral norms go with, "rpgan" pairs each fake with
+        a real picture (not with d_norm "batch").
     gamma: weight of the gradient penalties R1 on real pictures and R2 on fakes; 0 leaves them out (as above).
+    gamma_end: share of gamma that is left at the end; it falls along a cosine. 1 keeps it as it is.
+    penalty: "exact" differentiates D twice, "approximate" compares D at each picture and close to it.
+    penalty_every: the penalty is taken every so many steps, and counts that many times as much.
+    augment: "off", "full" (DiffAugment on every picture that D sees) or "steered" (on more and more of them
+        while D overfits, on none at first).
+    augment_ops: which of "colour", "translation" and "cutout", with commas between.
     batch: pictures in a step. lr, beta1, beta2: of Adam, for both networks.
+    lr_end: share of lr that is left at the end; it falls along a cosine. 1 keeps it as it is.
     init: "normal" is N(0, 0.02) as in the DCGAN paper (He's for a D without BatchNorm, where 0.02 would let
         the signal die out), "glorot" is Glorot's uniform as in the article.
     fresh_noise: G's update draws noise of its own; without it, it reuses the fakes of D's update.
@@ -115,8 +152,14 @@ class TrainConfig:
     dataset_hash: str = ""
     loss: str = "bce"
     gamma: float = 0.0
+    gamma_end: float = 1.0
+    penalty: str = "exact"
+    penalty_every: int = 1
+    augment: str = "off"
+    augment_ops: str = "colour,translation,cutout"
     batch: int = 64
     lr: float = 2e-4
+    lr_end: float = 1.0
     beta1: float = 0.5
     beta2: float = 0.999
     init: str = "normal"
@@ -136,15 +179,31 @@ class TrainConfig:
             f"This run was written by another version of ganart (config version {self.version!r}, "
             f"this one reads {CONFIG_VERSION}). Open it with that version, or start a new run.",
         )
-        _need(self.loss in ("bce", "rpgan"), f"The loss is {self.loss!r}. It must be “bce” or “rpgan”.")
-        _need(_number(self.gamma, 0, 1e4), f"gamma is {self.gamma!r}. It must lie between 0 and 10000.")
+        _one_of("loss", self.loss, ("bce", "hinge", "rpgan"))
+        _one_of("penalty", self.penalty, ("exact", "approximate"))
+        _one_of("augment", self.augment, ("off", "steered", "full"))
+        ops = self.augment_ops.split(",") if isinstance(self.augment_ops, str) else []
         _need(
-            self.networks.d_norm == "none" or (self.loss == "bce" and not self.gamma),
-            "rpgan and gamma need d_norm “none”: with BatchNorm D does not judge each picture by itself.",
+            bool(ops) and set(ops) <= set(AUGMENT_OPS) and len(set(ops)) == len(ops),
+            f"augment_ops is {self.augment_ops!r}. Name some of {', '.join(AUGMENT_OPS)}, with commas between.",
+        )
+        _need(_number(self.gamma, 0, 1e4), f"gamma is {self.gamma!r}. It must lie between 0 and 10000.")
+        for name in ("gamma_end", "lr_end"):
+            value = getattr(self, name)
+            _need(_number(value, 0, 1), f"{name} is {value!r}. It is a share, from 0 to 1.")
+        _need(_whole(self.penalty_every, 1, 64), "The penalty is taken every 1 to 64 steps.")
+        _need(
+            self.networks.d_norm != "batch" or (self.loss != "rpgan" and not self.gamma),
+            "rpgan and gamma need a D without BatchNorm, with which it does not judge each picture by itself.",
         )
         _need(
             _whole(self.batch, 2, 4096),
             f"The batch is {self.batch!r}. It must be a whole number from 2 to 4096.",
+        )
+        together = self.networks.pack * max(1, self.networks.d_stddev)
+        _need(
+            self.batch % together == 0,
+            f"The batch is {self.batch}, but this D looks at {together} pictures together. Choose a multiple.",
         )
         _need(_number(self.lr, 1e-7, 1), f"The learning rate is {self.lr!r}. It must lie between 1e-7 and 1.")
         _need(_number(self.beta1, 0, 0.9999) and _number(self.beta2, 0, 0.99999), "Adam's betas lie in [0, 1).")
@@ -172,65 +231,6 @@ class TrainConfig:
     def total_steps(self) -> int:
         """Steps until `kimg` thousand pictures were seen."""
         return max(1, math.ceil(self.kimg * 1000 / self.batch))
-
-
-# The settings of each preset; DESCRIPTIONS says in plain words what it is for. Size and channels follow the
-# dataset.
-PRESETS: dict[str, TrainConfig] = {
-    "mnist-seed": TrainConfig(
-        preset="mnist-seed",
-        networks=NetworkConfig(size=28, channels=1, z_dim=300, width=64, d_norm="none", d_dropout=0.25),
-        batch=128,
-        beta1=0.9,
-        init="glorot",
-        fresh_noise=True,
-        flip=False,
-        ema_half_life=0.0,
-        kimg=1200.0,
-    ),
-    "art": TrainConfig(
-        preset="art",
-        networks=NetworkConfig(d_norm="none"),
-        loss="rpgan",
-        gamma=1.0,
-        beta1=0.0,
-        beta2=0.99,
-        ema_half_life=10.0,
-    ),
-}
-DESCRIPTIONS = {
-    "mnist-seed": "The handwritten-digits pair of the original article, unchanged. For 28 px grey pictures.",
-    "art": "Paintings, photographs, drawings: 100 to 5,000 colour pictures at 32 to 256 px.",
-}
-
-
-def preset(name: str) -> TrainConfig:
-    """The settings of a preset; raises InputError for an unknown name."""
-    if name not in PRESETS:
-        raise InputError(f"There is no preset “{name}”. Choose one of {', '.join(PRESETS)}.")
-    return PRESETS[name]
-
-
-def usual_width(settings: TrainConfig, device: str) -> int:
-    """The preset's width, but half of it for `art` on a processor: a quarter of the work."""
-    width = settings.networks.width
-    return width // 2 if settings.preset == "art" and device == "cpu" else width
-
-
-def for_dataset(settings: TrainConfig, size: int, channels: int, width: int | None = None) -> TrainConfig:
-    """The preset's settings with networks that fit a dataset's pictures.
-
-    Raises InputError where the preset is for other pictures, as `mnist-seed` is for 28 px grey ones.
-    """
-    if settings.preset == "mnist-seed" and (size, channels) != (28, 1):
-        kind = "colour" if channels == 3 else "grey"
-        raise InputError(
-            f"mnist-seed learns 28 px grey pictures, but these are {size} px in {kind}. Use the art preset."
-        )
-    networks = dataclasses.replace(settings.networks, size=size, channels=channels)
-    return dataclasses.replace(
-        settings, networks=dataclasses.replace(networks, width=networks.width if width is None else width)
-    )
 
 
 def to_dict(config: TrainConfig | NetworkConfig) -> dict:

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganart.config import NetworkConfig
+from ganart.convolution import Double, halve
 from ganart.randomness import keep_mask
 
 MAX_WIDTH = 512
@@ -45,20 +46,30 @@ class Generator(nn.Module):
         super().__init__()
         self.config = config
         self.side = base_side(config.size)
-        article = self.side == 7
+        article, normed = self.side == 7, config.g_norm == "batch"
         widths = d_widths(config)[::-1]
         first = min(MAX_WIDTH, 2 * widths[0]) if article else widths[0]
         features = first * self.side**2
-        self.dense = nn.Linear(config.z_dim, features, bias=article)
-        self.dense_norm = nn.BatchNorm1d(features) if article else nn.BatchNorm2d(first)
-        channels = [first, *widths] if article else widths
+        self.dense = nn.Linear(config.z_dim, features, bias=article or not normed)
+        if normed:
+            self.dense_norm = nn.BatchNorm1d(features) if article else nn.BatchNorm2d(first)
+        else:
+            self.dense_norm = nn.Identity()
         layers = []
-        for index, (wide, narrow) in enumerate(zip(channels, [*channels[1:], config.channels], strict=True)):
-            last = index == len(channels) - 1
-            kernel, stride, padding = (5, 1, 2) if article and index == 0 else (4, 2, 1)
+        if article:
             # A bias in front of BatchNorm does nothing; the article's networks have them all the same.
-            layers.append(nn.ConvTranspose2d(wide, narrow, kernel, stride, padding, bias=article or last))
-            layers += [nn.Tanh()] if last else [nn.BatchNorm2d(narrow), nn.ReLU()]
+            layers += [nn.ConvTranspose2d(first, widths[0], 5, 1, 2), nn.BatchNorm2d(widths[0]), nn.ReLU()]
+        for index, (wide, narrow) in enumerate(zip(widths, [*widths[1:], config.channels], strict=True)):
+            last = index == len(widths) - 1
+            bias = article or last or not normed
+            if config.upsample == "nearest":
+                layers += [nn.Upsample(scale_factor=2), nn.Conv2d(wide, narrow, 3, 1, 1, bias=bias)]
+            else:
+                layers.append(Double(wide, narrow, bias=bias))
+            if last:
+                layers.append(nn.Tanh())
+            else:
+                layers += [*([nn.BatchNorm2d(narrow)] if normed else []), nn.ReLU()]
         self.layers = nn.Sequential(*layers)
 
     def forward(self, z: Tensor) -> Tensor:
@@ -72,7 +83,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Pictures (N, channels, size, size) in [-1, 1] -> logits (N,), positive for "real".
+    """Pictures (N, channels, size, size) in [-1, 1] -> logits (N / pack,), positive for "real".
 
     4x4 stride-2 convolutions down to G's smallest map, leaky ReLU, then one dense layer. In training with
     dropout the masks come from `rng`, so that a resumed run draws the same ones.
@@ -85,22 +96,79 @@ class Discriminator(nn.Module):
         norm = config.d_norm == "batch"
         self.convs = nn.ModuleList()
         self.norms = nn.ModuleList()
-        for index, (narrow, wide) in enumerate(zip([config.channels, *widths[:-1]], widths, strict=True)):
+        for index, (narrow, wide) in enumerate(
+            zip([config.channels * config.pack, *widths[:-1]], widths, strict=True)
+        ):
             normed = norm and index > 0
             self.convs.append(nn.Conv2d(narrow, wide, 4, 2, 1, bias=not normed))
             self.norms.append(nn.BatchNorm2d(wide) if normed else nn.Identity())
-        self.dense = nn.Linear(widths[-1] * base_side(config.size) ** 2, 1)
+        for _ in range(config.d_extra):
+            wide = min(MAX_WIDTH, 2 * widths[-1])
+            self.convs.append(nn.Conv2d(widths[-1], wide, 3, 1, 1, bias=not norm))
+            self.norms.append(nn.BatchNorm2d(wide) if norm else nn.Identity())
+            widths.append(wide)
+        self.dense = nn.Linear((widths[-1] + (config.d_stddev > 0)) * base_side(config.size) ** 2, 1)
+        if config.d_norm == "spectral":
+            for index, layer in enumerate([*self.convs, self.dense]):
+                self.register_buffer(f"u{index}", F.normalize(torch.ones(len(layer.weight)), dim=0))
 
     def forward(self, x: Tensor, rng: np.random.Generator | None = None) -> Tensor:
-        """Raises ValueError in training with dropout and without `rng`."""
+        """Raises ValueError in training with dropout and without `rng`, and where the number of pictures is no
+        multiple of those that are looked at together."""
         drop = self.config.d_dropout if self.training else 0.0
-        for conv, norm in zip(self.convs, self.norms, strict=True):
-            x = F.leaky_relu(norm(conv(x)), SLOPE)
+        x = pack(x, self.config.pack)
+        for index, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True)):
+            weight = self._weight(conv, index)
+            x = halve(x, weight, conv.bias) if conv.stride == (2, 2) else F.conv2d(x, weight, conv.bias, 1, 1)
+            x = F.leaky_relu(norm(x), SLOPE)
             if drop:
                 if rng is None:
                     raise ValueError("D has dropout: training needs a generator for its masks")
                 x = x * _dropout_mask(rng, x, drop)
-        return self.dense(x.flatten(1)).squeeze(1)
+        if self.config.d_stddev:
+            x = torch.cat([x, minibatch_stddev(x, self.config.d_stddev)], 1)
+        return F.linear(x.flatten(1), self._weight(self.dense, len(self.convs)), self.dense.bias).squeeze(1)
+
+    def _weight(self, layer: nn.Conv2d | nn.Linear, index: int) -> Tensor:
+        if self.config.d_norm != "spectral":
+            return layer.weight
+        u = getattr(self, f"u{index}")
+        weight, new = spectral_norm(layer.weight, u)
+        if self.training:
+            with torch.no_grad():
+                u.copy_(new)
+        return weight
+
+
+def pack(pictures: Tensor, count: int) -> Tensor:
+    """(N, C, H, W) -> (N / count, count C, H, W): neighbours become one picture of more channels, so that D sees
+    whether G draws the same again and again (Lin et al. 2018, PacGAN, arXiv:1712.04086)."""
+    if count == 1:
+        return pictures
+    if len(pictures) % count:
+        raise ValueError(f"{len(pictures)} pictures cannot be packed by {count}")
+    return pictures.reshape(-1, count * pictures.shape[1], *pictures.shape[2:])
+
+
+def minibatch_stddev(x: Tensor, group: int) -> Tensor:
+    """(N, C, H, W) -> (N, 1, H, W): for each group of neighbours one number, the mean over channels and places of
+    the standard deviation within the group (Karras et al. 2018, arXiv:1710.10196, section 3)."""
+    if len(x) % group:
+        raise ValueError(f"{len(x)} feature maps cannot be grouped by {group}")
+    groups = x.float().reshape(-1, group, *x.shape[1:])
+    deviation = (groups.var(1, correction=0) + 1e-8).sqrt().mean((1, 2, 3))
+    return deviation.to(x.dtype).repeat_interleave(group)[:, None, None, None].expand(-1, 1, *x.shape[2:])
+
+
+def spectral_norm(weight: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
+    """The weight (O, …), divided by its largest singular value as one power iteration from u (O,) finds it, and
+    the new u. The singular vectors count as constants (Miyato et al. 2018, arXiv:1802.05957, algorithm 1)."""
+    with torch.autocast(weight.device.type, enabled=False):
+        matrix = weight.flatten(1)
+        with torch.no_grad():
+            v = F.normalize(matrix.T @ u, dim=0)
+            u = F.normalize(matrix @ v, dim=0)
+        return weight / (u @ (matrix @ v)), u
 
 
 def _dropout_mask(rng: np.random.Generator, x: Tensor, drop: float) -> Tensor:
@@ -114,7 +182,8 @@ def initialise(module: nn.Module, init: str, generator: torch.Generator) -> None
     """Draw all weights anew, in place. Biases start at 0.
 
     "glorot": uniform with variance 2 / (fan_in + fan_out) (Glorot and Bengio 2010), BatchNorm gains 1.
-    "he": variance 2 / (fan_in (1 + 0.2²)), which keeps the signal's size through leaky ReLU (He et al. 2015).
+    "he": variance 2 / (fan_in (1 + 0.2²)), which keeps the signal's size through leaky ReLU (He et al. 2015); a
+        transposed convolution's fan_in is that of each of its output pixels.
     "normal": N(0, 0.02), BatchNorm gains N(1, 0.02) (Radford et al. 2016, section 4).
     """
     for layer in module.modules():
@@ -122,7 +191,10 @@ def initialise(module: nn.Module, init: str, generator: torch.Generator) -> None
             if init == "glorot":
                 nn.init.xavier_uniform_(layer.weight, generator=generator)
             elif init == "he":
-                nn.init.kaiming_normal_(layer.weight, SLOPE, generator=generator)
+                fan_in = layer.weight[0].numel()
+                if isinstance(layer, nn.ConvTranspose2d):  # (in, out, k, k), and stride² pixels share the kernel
+                    fan_in = layer.weight[:, 0].numel() / (layer.stride[0] * layer.stride[1])
+                nn.init.normal_(layer.weight, 0.0, math.sqrt(2 / (1 + SLOPE**2) / fan_in), generator=generator)
             else:
                 nn.init.normal_(layer.weight, 0.0, 0.02, generator=generator)
             if layer.bias is not None:

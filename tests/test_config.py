@@ -12,23 +12,34 @@ from ganart.errors import InputError
 HUGE = 10**400  # a whole number in JSON that no float can hold
 
 
-@pytest.mark.parametrize("name", config.PRESETS)
-def test_a_preset_comes_back_from_json_equal(name):
-    settings = config.preset(name)
-    assert settings.preset == name and config.DESCRIPTIONS[name]
-    assert config.train_from_dict(json.loads(json.dumps(config.to_dict(settings)))) == settings
-
-
 def test_a_config_with_nothing_at_its_default_comes_back_equal():
     settings = TrainConfig(
-        networks=NetworkConfig(size=128, channels=1, z_dim=77, width=12, d_norm="none", d_dropout=0.3),
+        networks=NetworkConfig(
+            size=128,
+            channels=1,
+            z_dim=77,
+            width=12,
+            g_norm="none",
+            upsample="nearest",
+            d_norm="none",
+            d_dropout=0.3,
+            d_extra=1,
+            d_stddev=3,
+            pack=2,
+        ),
         preset="mine",
         dataset="Bäume",
         dataset_hash="ab" * 32,
         loss="rpgan",
         gamma=0.5,
-        batch=3,
+        gamma_end=0.2,
+        penalty="approximate",
+        penalty_every=4,
+        augment="steered",
+        augment_ops="cutout",
+        batch=6,
         lr=1e-3,
+        lr_end=0.1,
         beta1=0.0,
         beta2=0.99,
         init="glorot",
@@ -49,13 +60,6 @@ def test_a_config_with_nothing_at_its_default_comes_back_equal():
     assert (
         config.networks_from_dict(json.loads(json.dumps(config.to_dict(settings.networks)))) == settings.networks
     )
-
-
-def test_mnist_seed_is_the_pair_of_the_article():
-    settings = config.preset("mnist-seed")
-    assert settings.networks == NetworkConfig(28, 1, z_dim=300, width=64, d_norm="none", d_dropout=0.25)
-    assert (settings.batch, settings.lr, settings.beta1, settings.init) == (128, 2e-4, 0.9, "glorot")
-    assert settings.fresh_noise and not settings.flip and settings.ema_half_life == 0
 
 
 def test_settings_cannot_be_changed_behind_ones_back():
@@ -83,6 +87,15 @@ def test_settings_cannot_be_changed_behind_ones_back():
         {"width": 3},
         {"width": 257},
         {"width": [64]},
+        {"g_norm": "spectral"},
+        {"upsample": "bilinear"},
+        {"size": 28, "upsample": "nearest"},
+        {"size": 28, "g_norm": "none"},
+        {"d_extra": 3},
+        {"d_stddev": 1},
+        {"d_stddev": 65},
+        {"pack": 0},
+        {"pack": 9},
         {"d_norm": "layer"},
         {"d_norm": None},
         {"d_dropout": -0.1},
@@ -103,6 +116,22 @@ def test_networks_out_of_range_are_refused(values):
         {"batch": 1},
         {"batch": 4097},
         {"batch": 64.0},
+        {"batch": 30, "networks": {"d_stddev": 4}},
+        {"batch": 12, "networks": {"d_stddev": 4, "pack": 2}},
+        {"loss": "wgan"},
+        {"loss": "rpgan"},
+        {"loss": "rpgan", "networks": {"d_norm": "batch"}},
+        {"gamma": 1.0},
+        {"gamma_end": 1.1},
+        {"gamma_end": float("nan")},
+        {"lr_end": -0.1},
+        {"penalty": "lazy"},
+        {"penalty_every": 0},
+        {"augment": "on"},
+        {"augment_ops": ""},
+        {"augment_ops": "blur"},
+        {"augment_ops": "colour,colour"},
+        {"augment_ops": ["colour"]},
         {"lr": 0},
         {"lr": 2},
         {"lr": float("inf")},
@@ -150,6 +179,23 @@ def test_the_limits_themselves_are_allowed():
     config.train_from_dict({"batch": 4096, "kimg": 1e6, "seed": 2**32 - 1, "save_seconds": 3600})
 
 
+def test_a_run_from_before_these_settings_trains_as_it_did():
+    """The keys that 0.1.0 began with; what came later must do nothing by default."""
+    later = {"gamma_end", "lr_end", "penalty", "penalty_every", "augment", "augment_ops"}
+    values = {key: value for key, value in config.to_dict(TrainConfig()).items() if key not in later}
+    values["networks"] = {"size": 64, "channels": 3, "z_dim": 128, "width": 64, "d_norm": "none", "d_dropout": 0.0}
+    settings = config.train_from_dict(values)
+    assert (settings.gamma_end, settings.lr_end, settings.penalty_every, settings.augment) == (1, 1, 1, "off")
+    networks = settings.networks
+    assert (networks.g_norm, networks.upsample, networks.d_stddev, networks.d_extra) == (
+        "batch",
+        "transposed",
+        0,
+        0,
+    )
+    assert networks.pack == 1
+
+
 def test_unknown_settings_are_named():
     with pytest.raises(InputError, match="colour, speed"):
         config.train_from_dict({"speed": 1, "colour": 2})
@@ -170,21 +216,3 @@ def test_a_run_of_another_version_says_what_to_do():
 )
 def test_a_training_is_as_long_as_was_asked(kimg, batch, steps):
     assert TrainConfig(kimg=kimg, batch=batch).total_steps == steps
-
-
-def test_an_unknown_preset_lists_the_known_ones():
-    with pytest.raises(InputError, match="mnist-seed, art"):
-        config.preset("cubism")
-
-
-def test_a_preset_takes_the_form_of_the_dataset():
-    settings = config.for_dataset(config.preset("art"), 128, 1)
-    assert (settings.networks.size, settings.networks.channels, settings.networks.width) == (128, 1, 64)
-    assert config.for_dataset(config.preset("art"), 32, 3, width=16).networks.width == 16
-    assert config.for_dataset(config.preset("mnist-seed"), 28, 1) == config.preset("mnist-seed")
-
-
-@pytest.mark.parametrize(("size", "channels"), [(64, 1), (28, 3)])
-def test_mnist_seed_refuses_other_pictures(size, channels):
-    with pytest.raises(InputError, match="Use the art preset"):
-        config.for_dataset(config.preset("mnist-seed"), size, channels)

@@ -147,14 +147,15 @@ def test_train_from_an_upload_to_a_running_training(picture_folder):
     assert "12 pictures are few" in text_of(at)
     assert not list(workspace.folder("uploads").iterdir()), "the upload was kept twice"
 
-    at.segmented_control(key="width").set_value(16).run()
-    at.number_input(key="kimg-art").set_value(1.0).run()
+    at.segmented_control(key="width-sketch").set_value(16).run()
+    at.number_input(key="kimg-sketch").set_value(1.0).run()
     next(b for b in at.button if b.label == "Start training").click().run()
     check(at)
     (started,) = run.list_runs()
     try:
         assert at.query_params["run"] == started.id
         assert started.config().networks.width == 16 and started.config().kimg == 1.0
+        assert started.config().preset == "sketch", "what fits a processor was not the first choice"
         with_active = open_page("train")
         assert "Watch" in [b.label for b in with_active.button]
         # A second tab cannot start another one.

@@ -4,7 +4,7 @@ import dataclasses
 
 import streamlit as st
 
-from ganart import config, launch, run, workspace
+from ganart import launch, presets, run, workspace
 from ganart.dataset import Dataset
 from ganart.errors import GanartError
 from ganart.ui import page, words
@@ -14,20 +14,21 @@ WIDTHS = {16: "Small", 32: "Medium", 64: "Large"}  # channels next to the pictur
 
 def settings(store: Dataset) -> None:
     """Preset and length, and the button that starts."""
-    fitting = ["mnist-seed", "art"] if (store.settings.size, store.channels) == (28, 1) else ["art"]
-    name = st.selectbox("Recipe", fitting, key="preset")
-    st.caption(config.DESCRIPTIONS[name])
-    preset = config.preset(name)
     device = _device()
+    form = store.settings.size, store.channels
+    fitting = presets.fitting(*form)
+    name = st.selectbox("Recipe", fitting, fitting.index(presets.usual(*form, device)), key="preset")
+    st.caption(presets.DESCRIPTIONS[name])
+    preset = presets.preset(name)
     width = preset.networks.width
-    if name != "mnist-seed":
+    if not name.startswith("mnist-"):
         width = st.segmented_control(
             "Network",
             list(WIDTHS),
-            default=config.usual_width(preset, device),
+            default=width,
             required=True,
             format_func=WIDTHS.get,
-            key="width",
+            key=f"width-{name}",  # each recipe has its own usual one
             help="How much it has room for. Medium suits a laptop, large a graphics card; each takes about four "
             "times as long as the one before.",
         )
@@ -63,8 +64,8 @@ def _device() -> str:
 def _start(store: Dataset, preset: str, device: str, width: int) -> None:
     state = st.session_state
     try:
-        width = width if preset == "mnist-seed" else state.width  # the newest choice
-        chosen = config.for_dataset(config.preset(preset), store.settings.size, store.channels, width)
+        width = state.get(f"width-{preset}", width)  # the newest choice
+        chosen = presets.for_dataset(presets.preset(preset), store.settings.size, store.channels, width)
         chosen = dataclasses.replace(
             chosen,
             dataset=store.name,
