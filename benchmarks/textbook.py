@@ -60,7 +60,7 @@ def networks(width: int = WIDTH, z_dim: int = Z_DIM) -> tuple[nn.Module, nn.Modu
     return G, D
 
 
-def train(folder: Path, steps: int, workers: int = WORKERS, warm_up: int = 2) -> float:
+def train(folder: Path, steps: int, workers: int = WORKERS, warm_up: int = 2, batch: int = BATCH) -> float:
     """Train for `steps` steps on an ImageFolder -> pictures a second, the first `warm_up` steps left out."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     transform = transforms.Compose(
@@ -72,7 +72,7 @@ def train(folder: Path, steps: int, workers: int = WORKERS, warm_up: int = 2) ->
         ]
     )
     data = datasets.ImageFolder(str(folder), transform=transform)
-    loader = DataLoader(data, batch_size=BATCH, shuffle=True, num_workers=workers, drop_last=True)
+    loader = DataLoader(data, batch_size=batch, shuffle=True, num_workers=workers, drop_last=True)
     G, D = networks()
     G.to(device)
     D.to(device)
@@ -85,15 +85,15 @@ def train(folder: Path, steps: int, workers: int = WORKERS, warm_up: int = 2) ->
             if step == warm_up:
                 started = time.perf_counter()
             if step == warm_up + steps:
-                return steps * BATCH / (time.perf_counter() - started)
+                return steps * batch / (time.perf_counter() - started)
             D.zero_grad()
             real = real.to(device)
-            ones, zeros = torch.ones(BATCH, device=device), torch.zeros(BATCH, device=device)
+            ones, zeros = torch.ones(batch, device=device), torch.zeros(batch, device=device)
             output = D(real).view(-1)
             loss_real = criterion(output, ones)
             loss_real.backward()
             D_x = output.mean().item()
-            fake = G(torch.randn(BATCH, Z_DIM, 1, 1, device=device))
+            fake = G(torch.randn(batch, Z_DIM, 1, 1, device=device))
             output = D(fake.detach()).view(-1)
             loss_fake = criterion(output, zeros)
             loss_fake.backward()

@@ -18,7 +18,13 @@ from ganart.run import Run, Status, list_runs
 
 # A trainer with passive waiting leaves the processor to the pages between its parallel parts. Alone it loses
 # nothing by it; beside a rendering page it is what keeps both usable.
-TRAINER_ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
+# On Apple's chips an operation that is missing there is made on the processor.
+TRAINER_ENVIRONMENT = {
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "GOMP_SPINCOUNT": "0",
+    "KMP_BLOCKTIME": "0",
+    "PYTORCH_ENABLE_MPS_FALLBACK": "1",
+}
 
 
 def device_lock(device: str) -> filelock.FileLock:

@@ -51,6 +51,7 @@ class Status:
     heartbeat: float = 0.0
     device: str = ""
     dtype: str = ""
+    note: str = ""
     error: str = ""
     version: int = STATUS_VERSION
 

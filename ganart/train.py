@@ -20,13 +20,13 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ganart import checkpoint, config, dataset, devices, images, latent, launch, render
+from ganart import batches, checkpoint, config, dataset, devices, graph, images, latent, launch, probe, render
 from ganart.config import TrainConfig
 from ganart.dataset import Dataset
 from ganart.errors import BusyError, GanartError, RunError
 from ganart.files import sweep_temporary, write_atomic
 from ganart.run import Run, Status
-from ganart.training import FIGURES, Pictures, Training, build, faster_dtype, sampling_generator, train_step
+from ganart.training import FIGURES, Training, build, sampling_generator
 
 SHEET_SEEDS = list(range(36))  # the 36 latents of every sheet are those of the seeds 0 to 35
 
@@ -94,9 +94,12 @@ def next_sheet(step: int, batch: int) -> int:
 class Reporter:
     """Keeps status.json fresh, once a second, and knows what was asked for: control.json or a signal."""
 
-    def __init__(self, target: Run, settings: TrainConfig, training: Training, ended: threading.Event) -> None:
+    def __init__(
+        self, target: Run, settings: TrainConfig, training: Training, ended: threading.Event, note: str = ""
+    ) -> None:
         self.run, self.settings, self.training = target, settings, training
         self.ended = ended  # set by Ctrl-C and by the system's request to end
+        self.note = note  # what the artist should know of this run
         self.last_write = 0.0
         self.last_step, self.last_time = training.step, time.monotonic()
         self.speed = 0.0  # pictures a second, smoothed
@@ -132,6 +135,7 @@ class Reporter:
                 eta_seconds=round(left * batch / self.speed) if self.speed and state == "running" else None,
                 device=self.settings.device,
                 dtype=self.training.choices.get("dtype", ""),
+                note=self.note,
             )
         )
         self.last_write = clock
@@ -158,17 +162,20 @@ def train(target: Run, ended: threading.Event) -> str:
     if store.hash != settings.dataset_hash:
         raise RunError(f"The dataset {store.name} is not the one that this run was started with. Start a new run.")
     sweep_temporary(target.folder)
+    device, note = probe.working_device(settings)
+    settings = dataclasses.replace(settings, device=device)
     training = load_or_start(target, settings)
-    reporter = Reporter(target, settings, training, ended)
+    reporter = Reporter(target, settings, training, ended, note)
     reporter.tick("starting", now=True)
     target.rewind_to(training.step)
     if training.step == 0:
         write_sheet(training, settings, target)
     if not training.choices:
-        training.choices = {"threads": torch.get_num_threads(), "dtype": faster_dtype(settings)}
+        training.choices = {"threads": torch.get_num_threads(), "dtype": probe.faster_dtype(settings)}
         save(training, settings, target, store)
     torch.set_num_threads(training.choices["threads"])
-    pictures = Pictures(store, settings.device)
+    pictures = batches.Pictures(store, settings.device)
+    train_step = graph.stepper(training, settings, training.choices["dtype"])
 
     log_every = 50 if settings.device == "cuda" else 10  # reading figures makes the device wait
     sheet_at = 0
@@ -188,8 +195,7 @@ def train(target: Run, ended: threading.Event) -> str:
             if asked == "stop":
                 state = "stopped"
                 break
-            real = pictures.batch(settings, training.step)
-            sums += train_step(training, settings, real, training.choices["dtype"])
+            sums += train_step(batches.draw(pictures, settings, training.step))
             counted += 1
             bar.update()
             reporter.tick()

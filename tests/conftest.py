@@ -8,8 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
-from ganart import checkpoint
-from ganart.config import NetworkConfig
+from ganart import checkpoint, dataset
+from ganart.config import IntakeConfig, NetworkConfig, TrainConfig
+from ganart.dataset import Dataset
 from ganart.networks import Discriminator, Generator
 
 torch.set_num_threads(1)
@@ -68,3 +69,30 @@ def data_folder() -> Path:
     if not os.environ.get("GANART_DATA"):
         pytest.skip("GANART_DATA is not set, so there are no real pictures to test on")
     return Path(os.environ["GANART_DATA"])
+
+
+@pytest.fixture
+def store(tmp_path) -> Dataset:
+    """Twenty small pictures, prepared."""
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "colours"
+    folder.mkdir()
+    for index in range(20):
+        Image.fromarray(rng.integers(0, 256, (32, 32, 3), np.uint8)).save(folder / f"{index}.png")
+    return dataset.prepare(folder, IntakeConfig(size=32))
+
+
+@pytest.fixture
+def settings(store) -> TrainConfig:
+    """A training of some hundred steps that takes seconds, the same on every machine."""
+    return TrainConfig(
+        networks=NetworkConfig(size=32, channels=3, z_dim=8, width=4),
+        dataset=store.name,
+        dataset_hash=store.hash,
+        batch=8,
+        kimg=0.8,
+        ema_half_life=0.2,
+        device="cpu",
+        dtype="float32",
+        save_seconds=0.0,
+    )

@@ -38,6 +38,8 @@ def _live(run: Run, was_active: bool) -> None:
 
 
 def _messages(run: Run, status: Status) -> None:
+    if status.note:
+        st.info(status.note, icon=":material/info:")
     if message := st.session_state.pop("watch_error", None):
         st.error(message, icon=":material/error:")
     if status.state == "failed":
@@ -124,6 +126,12 @@ def _charts(run: Run) -> None:
     st.markdown("**What the critic believes**")
     _chart(frame, {"D_real": "yours", "D_fake": "painted"}, "How real the critic takes both kinds to be", (0, 1))
     st.caption("1 means surely real. The closer the two lines, the better the painter fools the critic.")
+    if run.config().augment == "steered":
+        share = lines[-1].get("augment", 0.0)
+        st.caption(
+            f"The critic sees {share:.0%} of all pictures altered: shifted, tinted, with a piece missing. The "
+            "share rises while it learns your pictures by heart."
+        )
 
 
 def _chart(

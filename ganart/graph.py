@@ -1,0 +1,114 @@
+"""The step as CUDA graphs: recorded once, then replayed whole, where Python would launch hundreds of small kernels
+at every step. `stepper` gives the way that fits the device.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from ganart.batches import Batch
+from ganart.config import TrainConfig
+from ganart.training import Training, finish, set_rate, train_step, update
+
+WARM_UP = 3  # steps before a recording, in which libraries choose their kernels and optimisers make their state
+
+Work = Callable[[], Tensor]
+
+
+def stepper(training: Training, settings: TrainConfig, dtype: str) -> Callable[[Batch], Tensor]:
+    """What makes one step of a batch -> FIGURES: recorded on CUDA, else step by step.
+
+    Dropout draws its masks in the middle of a step, which a recording cannot: that recipe goes step by step.
+    """
+    if settings.device == "cuda" and not settings.networks.d_dropout:
+        return Recorded(training, settings, dtype, record_cuda)
+    return functools.partial(train_step, training, settings, dtype=dtype)
+
+
+def record_cuda(work: Work) -> Work:
+    """Record `work` -> what does it again on the same memory and returns its result, which stays in place."""
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        result = work()
+
+    def replay() -> Tensor:
+        graph.replay()
+        return result
+
+    return replay
+
+
+class Recorded:
+    """`train_step` for one Training, by recordings: one for each form of step, made when it first comes.
+
+    A recording reads and writes fixed memory. Each batch is copied into that of its form, and whoever loads
+    weights or optimiser states has to copy them in place, as `Training.load` does.
+    """
+
+    def __init__(
+        self, training: Training, settings: TrainConfig, dtype: str, record: Callable[[Work], Work]
+    ) -> None:
+        self.training, self.settings, self.dtype, self.record = training, settings, dtype, record
+        self.recordings: dict[tuple[bool, bool], tuple[Batch, Work]] = {}
+
+    def __call__(self, batch: Batch) -> Tensor:
+        set_rate(self.training, self.settings)
+        if batch.form not in self.recordings:
+            self.recordings[batch.form] = self._make(batch)
+        inputs, work = self.recordings[batch.form]
+        _copy(inputs, batch)
+        figures = work().clone()
+        finish(self.training, self.settings)
+        return figures
+
+    def _make(self, batch: Batch) -> tuple[Batch, Work]:
+        inputs = dataclasses.replace(batch, **{name: tensor.clone() for name, tensor in _tensors(batch)})
+        work = functools.partial(update, self.training, self.settings, inputs, self.dtype)
+        before = [(tensor, tensor.clone()) for tensor in _state(self.training)]
+        on_card = self.settings.device == "cuda"
+        stream = torch.cuda.Stream() if on_card else None
+        if on_card:
+            stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(WARM_UP):
+                work()
+        if on_card:
+            torch.cuda.current_stream().wait_stream(stream)
+        _take_back(self.training, before)
+        return inputs, self.record(work)
+
+
+def _tensors(batch: Batch) -> Iterator[tuple[str, Tensor]]:
+    for field in dataclasses.fields(batch):
+        value = getattr(batch, field.name)
+        if isinstance(value, Tensor):
+            yield field.name, value
+
+
+def _copy(inputs: Batch, batch: Batch) -> None:
+    for name, tensor in _tensors(batch):
+        getattr(inputs, name).copy_(tensor, non_blocking=True)
+
+
+def _state(training: Training) -> Iterator[Tensor]:
+    """All that `update` changes."""
+    for network in (training.G, training.D):
+        yield from (tensor.detach() for tensor in (*network.parameters(), *network.buffers()))
+    yield training.steering
+    for optimiser in (training.opt_G, training.opt_D):
+        for values in optimiser.state.values():
+            yield from values.values()
+
+
+@torch.no_grad()
+def _take_back(training: Training, before: list[tuple[Tensor, Tensor]]) -> None:
+    """Undo the steps of the warm-up. Adam's state that came up with them starts at zero."""
+    known = {tensor.data_ptr() for tensor, _ in before}
+    for tensor in _state(training):
+        if tensor.data_ptr() not in known:
+            tensor.zero_()
+    for tensor, value in before:
+        tensor.copy_(value)

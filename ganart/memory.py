@@ -1,0 +1,60 @@
+"""How much memory a training step takes, counted instead of tried: for a card that is not there."""
+
+import dataclasses
+import weakref
+
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map_only
+from torch.utils.weak import WeakIdKeyDictionary
+
+from ganart import probe
+from ganart.config import TrainConfig
+from ganart.training import build, train_step
+
+
+class Peak(TorchDispatchMode):
+    """Counts the bytes of all tensors made within it: `now` in use, and `peak`, the most at any time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = self.peak = 0
+        self.known = WeakIdKeyDictionary()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        tree_map_only(Tensor, self._count, result)
+        return result
+
+    def _count(self, tensor: Tensor) -> None:
+        storage = tensor.untyped_storage()
+        if storage not in self.known:
+            size = storage.nbytes()
+            self.known[storage] = size
+            self.now += size
+            self.peak = max(self.peak, self.now)
+            weakref.finalize(storage, self._free, size)
+
+    def _free(self, size: int) -> None:
+        self.now -= size
+
+
+def step_bytes(settings: TrainConfig, dtype: str = "bfloat16") -> int:
+    """Peak memory in bytes of one step with networks, optimisers and gradients, without what the device's own
+    libraries need beside.
+
+    Two small steps are made on the processor; what they take grows in proportion with the batch.
+    """
+    together = settings.networks.pack * max(1, settings.networks.d_stddev)
+    few = 2 * together
+    peaks = []
+    for batch in (few, 2 * few):
+        small = dataclasses.replace(settings, batch=batch, device="cpu")
+        with Peak() as counted:
+            training = build(small, {})
+            inputs = probe.trial_batch(small)
+            for _ in range(2):  # the optimisers make their state in the first
+                train_step(training, small, inputs, dtype)
+        peaks.append(counted.peak)
+    each = (peaks[1] - peaks[0]) / few
+    return round(peaks[0] + each * (settings.batch - few))

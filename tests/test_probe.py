@@ -1,0 +1,67 @@
+"""What is tried before a run: precision, and whether the device can make a whole step."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from ganart import batches, devices, presets, probe, training
+
+
+def test_a_given_precision_is_not_measured(settings):
+    assert probe.faster_dtype(dataclasses.replace(settings, dtype="bfloat16")) == "bfloat16"
+    assert probe.faster_dtype(dataclasses.replace(settings, dtype="float32")) == "float32"
+
+
+def test_without_bfloat16_nothing_is_measured(settings, monkeypatch):
+    monkeypatch.setattr(devices, "may_like_bfloat16", lambda device: False)
+    monkeypatch.setattr(probe, "train_step", None)
+    assert probe.faster_dtype(dataclasses.replace(settings, dtype="auto")) == "float32"
+
+
+@pytest.mark.parametrize("name", presets.PRESETS)
+def test_the_trial_batch_fits_every_preset(name, settings):
+    """It has what a real batch of that recipe has, in the same forms."""
+    digits = name.startswith("mnist-")
+    chosen = presets.for_dataset(presets.preset(name), 28 if digits else 32, 1 if digits else 3, width=4)
+    chosen = dataclasses.replace(chosen, batch=8, device="cpu")
+    trial = probe.trial_batch(chosen)
+    figures = training.train_step(training.build(chosen, {}), chosen, trial, "float32")
+    assert figures.shape == (len(training.FIGURES),) and figures.isfinite().all()
+
+
+@pytest.mark.parametrize("penalty", ["exact", "approximate"])
+def test_the_trial_batch_has_the_shapes_of_a_real_one(store, settings, penalty):
+    networks = dataclasses.replace(settings.networks, d_norm="none")
+    rich = dataclasses.replace(settings, networks=networks, loss="rpgan", gamma=1.0, penalty=penalty)
+    rich = dataclasses.replace(rich, augment="steered", fresh_noise=True)
+    real = batches.draw(batches.Pictures(dataclasses.replace(store, held_out=6), "cpu"), rich, 0)
+    trial = probe.trial_batch(rich)
+    for field in dataclasses.fields(real):
+        one, other = getattr(real, field.name), getattr(trial, field.name)
+        if isinstance(one, torch.Tensor):
+            assert one.shape == other.shape and one.dtype == other.dtype, field.name
+        else:
+            assert one == other, field.name
+
+
+def test_the_probe_leaves_no_trace_in_a_later_training(store, settings):
+    pictures = batches.Pictures(store, "cpu")
+    plain = training.build(settings, {})
+    probe.faster_dtype(dataclasses.replace(settings, dtype="auto"))
+    probed = training.build(settings, {})
+    batch = batches.draw(pictures, settings, 0)
+    one, other = (training.train_step(state, settings, batch, "float32") for state in (plain, probed))
+    assert torch.equal(one, other)
+
+
+@pytest.mark.skipif(torch.backends.mps.is_available(), reason="the device is there")
+def test_a_device_that_cannot_make_the_step_hands_over_to_the_processor(settings):
+    device, note = probe.working_device(dataclasses.replace(settings, device="mps"))
+    assert device == "cpu" and note.startswith("Apple's graphics cannot do this recipe (") and "\n" not in note
+    assert note.endswith("so it trains on the processor.")
+
+
+def test_other_devices_are_taken_at_their_word(settings):
+    assert probe.working_device(settings) == ("cpu", "")
+    assert probe.working_device(dataclasses.replace(settings, device="cuda")) == ("cuda", "")
