@@ -191,9 +191,12 @@ def copy_rate() -> float:
 def one(what: str, folder: Path, steps: int) -> object:
     """One measurement, in this process."""
     from benchmarks import textbook
+    from ganart import devices
 
-    batch, workers = (256, 8) if on_cuda() else (64, 2)
     kind, _, rest = what.partition(":")
+    if kind != "textbook":
+        devices.tune(devices.pick("auto"))
+    batch, workers = (256, 8) if on_cuda() else (64, 2)
     if kind == "textbook":
         return textbook.train(folder, steps, workers, batch=batch)
     if kind == "engine":

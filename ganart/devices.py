@@ -21,3 +21,11 @@ def may_like_bfloat16(device: str) -> bool:
     if device == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return device == "cpu" and torch.backends.cpu.get_cpu_capability() not in ("DEFAULT", "NO AVX")
+
+
+def tune(device: str) -> None:
+    """Let CUDA try which of its convolutions are fastest, and multiply what stays in float32 as TF32. Every step
+    has the same shapes, so the trying pays. Other devices need nothing."""
+    if device == "cuda":
+        torch.backends.cudnn.benchmark = True
+        torch.set_float32_matmul_precision("high")

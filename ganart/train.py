@@ -25,7 +25,8 @@ from ganart.config import TrainConfig
 from ganart.dataset import Dataset
 from ganart.errors import BusyError, GanartError, RunError
 from ganart.files import sweep_temporary, write_atomic
-from ganart.run import Run, Status
+from ganart.reporter import Reporter
+from ganart.run import Run
 from ganart.training import FIGURES, Training, build, sampling_generator
 
 SHEET_SEEDS = list(range(36))  # the 36 latents of every sheet are those of the seeds 0 to 35
@@ -91,65 +92,6 @@ def next_sheet(step: int, batch: int) -> int:
 # --- the loop
 
 
-class Reporter:
-    """Keeps status.json fresh, once a second, and knows what was asked for: control.json or a signal."""
-
-    def __init__(
-        self, target: Run, settings: TrainConfig, training: Training, ended: threading.Event, note: str = ""
-    ) -> None:
-        self.run, self.settings, self.training = target, settings, training
-        self.ended = ended  # set by Ctrl-C and by the system's request to end
-        self.note = note  # what the artist should know of this run
-        self.last_write = 0.0
-        self.last_step, self.last_time = training.step, time.monotonic()
-        self.speed = 0.0  # pictures a second, smoothed
-        self.control, self.control_seen = "run", (-1, -1)
-
-    def requested(self) -> str:
-        """ "run", "pause" or "stop"; reads the file only when it has changed."""
-        if self.ended.is_set():
-            return "stop"
-        try:
-            facts = (self.run.folder / "control.json").stat()
-        except OSError:
-            return self.control
-        seen = (facts.st_mtime_ns, facts.st_ino)  # a replaced file is another one even within a clock's tick
-        if seen != self.control_seen and (request := self.run.requested()):
-            self.control, self.control_seen = request, seen
-        return self.control
-
-    def tick(self, state: str = "running", *, now: bool = False) -> None:
-        """Write the status if a second has passed, or `now`."""
-        clock = time.monotonic()
-        if not now and clock - self.last_write < 1.0:
-            return
-        self._measure(clock, state)
-        batch, left = self.settings.batch, self.settings.total_steps - self.training.step
-        self.run.write_status(
-            Status(
-                state=state,
-                step=self.training.step,
-                kimg=self.training.step * batch / 1000,
-                total_kimg=self.settings.total_steps * batch / 1000,
-                images_per_second=round(self.speed, 2),
-                eta_seconds=round(left * batch / self.speed) if self.speed and state == "running" else None,
-                device=self.settings.device,
-                dtype=self.training.choices.get("dtype", ""),
-                note=self.note,
-            )
-        )
-        self.last_write = clock
-
-    def _measure(self, clock: float, state: str) -> None:
-        steps, seconds = self.training.step - self.last_step, clock - self.last_time
-        if state != "running":
-            self.last_step, self.last_time = self.training.step, clock  # a pause is not slow training
-        elif steps and seconds >= 0.9:
-            speed = steps * self.settings.batch / seconds
-            self.speed = speed if not self.speed else 0.8 * self.speed + 0.2 * speed
-            self.last_step, self.last_time = self.training.step, clock
-
-
 def train(target: Run, ended: threading.Event) -> str:
     """Train the run in this folder until it is done or asked to stop -> "done" or "stopped".
 
@@ -164,6 +106,7 @@ def train(target: Run, ended: threading.Event) -> str:
     sweep_temporary(target.folder)
     device, note = probe.working_device(settings)
     settings = dataclasses.replace(settings, device=device)
+    devices.tune(device)
     training = load_or_start(target, settings)
     reporter = Reporter(target, settings, training, ended, note)
     reporter.tick("starting", now=True)

@@ -27,6 +27,15 @@ def test_pictures_come_from_their_places_in_the_file(store):
     assert np.array_equal(batches.Pictures(store, "cpu").take(places).numpy(), np.array(store.images())[places])
 
 
+def test_pictures_that_lie_on_the_device_are_taken_from_there(store):
+    pictures = batches.Pictures(store, "cpu")
+    places = np.array([3, 19, 0, 3])
+    expected = pictures.take(places)
+    pictures.resident = pictures.take(np.arange(store.count))
+    pictures.file.close()
+    assert torch.equal(pictures.take(places), expected)
+
+
 def test_flip_mirrors_about_half_of_the_pictures(store, settings):
     pictures = batches.Pictures(store, "cpu")
     plain = dataclasses.replace(settings, flip=False)

@@ -33,7 +33,7 @@ TORCH_FREE = [
     "randomness",
     "images",
 ]
-TRAINER = {f"ganart.{name}" for name in ("train", "training", "batches", "graph", "probe", "memory")}
+TRAINER = {f"ganart.{name}" for name in ("train", "training", "batches", "graph", "probe", "memory", "reporter")}
 TORCH_FREE_UI = ["sheets", "watch", "page", "words"]
 PICKLES = {"pickle", "cPickle", "_pickle", "marshal", "shelve", "joblib", "dill", "cloudpickle"}
 

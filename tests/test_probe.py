@@ -62,6 +62,19 @@ def test_a_device_that_cannot_make_the_step_hands_over_to_the_processor(settings
     assert note.endswith("so it trains on the processor.")
 
 
+def test_only_cuda_is_tuned(monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", False)
+    before = torch.get_float32_matmul_precision()
+    devices.tune("cpu")
+    devices.tune("mps")
+    assert not torch.backends.cudnn.benchmark and torch.get_float32_matmul_precision() == before
+    try:
+        devices.tune("cuda")
+        assert torch.backends.cudnn.benchmark and torch.get_float32_matmul_precision() == "high"
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
 def test_other_devices_are_taken_at_their_word(settings):
     assert probe.working_device(settings) == ("cpu", "")
     assert probe.working_device(dataclasses.replace(settings, device="cuda")) == ("cuda", "")
