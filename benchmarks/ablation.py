@@ -1,10 +1,10 @@
 """Which recipe is the best for a small folder: `python -m benchmarks.ablation FOLDER OUT`.
 
 {BCE with BatchNorm in D, hinge with spectral norm, RpGAN with R1 and R2} x {DiffAugment off, steered, full}, then
-cheaper forms of the penalties and other gammas, each with several seeds. A thousand pictures are prepared as
-always (a tenth of them held out, which steers the augmentation); all figures are taken on pictures that no
-training has seen, with the floor between two such sets. Everything is written into OUT and taken up there again
-after an interruption. `--full` is the form for a graphics card: 64 and 128 px, width 64, three seeds.
+other gammas, cheaper forms of the penalties, other rates and precisions, each with several seeds. A thousand
+pictures are prepared as always (a tenth of them held out, which steers the augmentation); all figures are taken on
+pictures that no training has seen, with the floor between two such sets. Everything is written into OUT and taken
+up there again after an interruption. `--full` is the form for a graphics card: 64 and 128 px, width 64, three seeds.
 """
 
 import argparse
@@ -25,6 +25,8 @@ AUGMENTS = ("off", "steered", "full")
 MAIN = [f"{loss}-{augment}" for loss in LOSSES for augment in AUGMENTS]
 PENALTIES = ["rpgan-off-every4", "rpgan-off-every16", "rpgan-off-approximate"]
 GAMMAS = ["rpgan-off-gamma0.1", "rpgan-off-gamma10"]
+OTHERS = ["rpgan-off-float32", "rpgan-off-beta0.5", "rpgan-off-lr0.0004"]
+CELLS = MAIN + GAMMAS + PENALTIES + OTHERS
 
 
 def settings_of(cell: str, size: int, width: int, seed: int, device: str):
@@ -45,6 +47,12 @@ def settings_of(cell: str, size: int, width: int, seed: int, device: str):
     for word in rest:
         if word.startswith("every"):
             settings = dataclasses.replace(settings, penalty_every=int(word.removeprefix("every")))
+        elif word.startswith("beta"):
+            settings = dataclasses.replace(settings, beta1=float(word.removeprefix("beta")))
+        elif word.startswith("lr"):
+            settings = dataclasses.replace(settings, lr=float(word.removeprefix("lr")))
+        elif word == "float32":
+            settings = dataclasses.replace(settings, dtype=word)
         elif word.startswith("gamma"):
             settings = dataclasses.replace(settings, gamma=float(word.removeprefix("gamma")))
         else:
@@ -88,6 +96,7 @@ def speed(settings, pictures, dtype: str, steps: int = 16) -> float:
     from ganart import batches, training
 
     state, timings = training.build(settings, {}), []
+    dtype = dtype if settings.dtype == "auto" else settings.dtype
     together = settings.penalty_every  # cheap and dear steps in their proportion
     for first in range(0, steps + together, together):
         started = time.perf_counter()
@@ -105,6 +114,7 @@ def train_cell(cell: str, settings, pictures, compare, kimgs: list[float], out: 
     name = f"{cell}-{settings.networks.size}-{settings.seed}"
     lines, state_path = out / f"{name}.jsonl", out / f"{name}.safetensors"
     state = training.build(settings, {})
+    dtype = dtype if settings.dtype == "auto" else settings.dtype
     if state_path.exists():
         tensors, values = checkpoint.load_state(state_path)
         state.load(tensors, values["step"])
@@ -164,24 +174,20 @@ def main() -> None:
         store, compare, floor = prepare(options.folder, options.out, size)
         pictures = batches.Pictures(store, device)
         dtype = probe.faster_dtype(settings_of("rpgan-off", size, options.width, 0, device))
-        cells = MAIN + PENALTIES + GAMMAS
-        facts = options.out / f"facts-{size}.json"
-        if not facts.exists():
-            rates = {cell: [] for cell in cells}
-            for _ in range(3):  # in turns, so that a noisy machine is noisy to all
-                for cell in cells:
-                    rates[cell].append(speed(settings_of(cell, size, options.width, 0, device), pictures, dtype))
-            rates = {cell: statistics.median(values) for cell, values in rates.items()}
-            facts.write_text(
-                json.dumps({"floor": figures(compare, floor), "rates": rates, "dtype": dtype}, indent=1)
-            )
-        rates = json.loads(facts.read_text())["rates"]
-        for group in (MAIN, GAMMAS + PENALTIES):
-            for seed in range(options.seeds):
-                for cell in group:
-                    settings = settings_of(cell, size, options.width, seed, device)
-                    looks = [options.kimg, in_equal_time(options.kimg, rates, cell)]
-                    train_cell(cell, settings, pictures, compare, looks, options.out, dtype)
+        path = options.out / f"facts-{size}.json"
+        facts = json.loads(path.read_text()) if path.exists() else {"floor": figures(compare, floor), "rates": {}}
+        wanted = [cell for cell in CELLS if cell not in facts["rates"]]
+        found = {cell: [] for cell in wanted}
+        for _ in range(3):  # in turns, so that a noisy machine is noisy to all
+            for cell in wanted:
+                found[cell].append(speed(settings_of(cell, size, options.width, 0, device), pictures, dtype))
+        facts["rates"] |= {cell: statistics.median(values) for cell, values in found.items()}
+        path.write_text(json.dumps(facts, indent=1))
+        for seed in range(options.seeds):
+            for cell in CELLS:
+                settings = settings_of(cell, size, options.width, seed, device)
+                looks = [options.kimg, in_equal_time(options.kimg, facts["rates"], cell)]
+                train_cell(cell, settings, pictures, compare, looks, options.out, dtype)
         tables(options.out, size, options.seeds, options.kimg)
 
 
@@ -195,7 +201,7 @@ def tables(out: Path, size: int, seeds: int, kimg: float) -> None:
     facts = json.loads((out / f"facts-{size}.json").read_text())
     rates = facts["rates"]
     rows = {}
-    for cell in MAIN + PENALTIES + GAMMAS:
+    for cell in CELLS:
         for seed in range(seeds):
             path = out / f"{cell}-{size}-{seed}.jsonl"
             if path.exists():

@@ -38,14 +38,16 @@ def test_a_made_store_is_one_that_the_program_opens():
 
 
 def test_every_cell_of_the_ablation_is_the_recipe_that_its_name_says():
-    cells = ablation.MAIN + ablation.PENALTIES + ablation.GAMMAS
+    cells = ablation.CELLS
     made = {cell: ablation.settings_of(cell, 32, 32, 1, "cpu") for cell in cells}
-    assert len({json.dumps(config.to_dict(settings)) for settings in made.values()}) == len(cells) == 14
+    assert len({json.dumps(config.to_dict(settings)) for settings in made.values()}) == len(cells) == 17
     for cell, settings in made.items():
         assert cell.startswith(f"{settings.loss}-{settings.augment}") and settings.seed == 1
     norms = {settings.loss: settings.networks.d_norm for settings in made.values()}
     assert norms == {"bce": "batch", "hinge": "spectral", "rpgan": "none"}
     assert made["rpgan-off-every16"].penalty_every == 16 and made["rpgan-off-gamma0.1"].gamma == 0.1
+    assert made["rpgan-off-beta0.5"].beta1 == 0.5 and made["rpgan-off-lr0.0004"].lr == 4e-4
+    assert made["rpgan-off-float32"].dtype == "float32"
     assert made["rpgan-off-approximate"].penalty == "approximate"
     assert all(made[cell].gamma == 0 for cell in made if not cell.startswith("rpgan"))
 
