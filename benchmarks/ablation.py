@@ -4,7 +4,7 @@
 other gammas, cheaper forms of the penalties, other rates and precisions, each with several seeds. A thousand
 pictures are prepared as always (a tenth of them held out, which steers the augmentation); all figures are taken on
 pictures that no training has seen, with the floor between two such sets. Everything is written into OUT and taken
-up there again after an interruption. `--full` is the form for a graphics card: 64 and 128 px, width 64, three seeds.
+up there again after an interruption. `--full` is the form for a graphics card: 64 and 128 px, three seeds.
 """
 
 import argparse
@@ -25,7 +25,14 @@ AUGMENTS = ("off", "steered", "full")
 MAIN = [f"{loss}-{augment}" for loss in LOSSES for augment in AUGMENTS]
 PENALTIES = ["rpgan-off-every4", "rpgan-off-every16", "rpgan-off-approximate"]
 GAMMAS = ["rpgan-off-gamma0.1", "rpgan-off-gamma10"]
-OTHERS = ["rpgan-off-float32", "rpgan-off-beta0.5", "rpgan-off-lr0.0004"]
+OTHERS = [
+    "rpgan-off-float32",
+    "rpgan-off-beta0.5",
+    "rpgan-off-lr0.0004",
+    "rpgan-off-every4-lr0.0004",
+    "rpgan-off-every4-lr0.0008",
+    "bce-full-lr0.0004",
+]
 CELLS = MAIN + GAMMAS + PENALTIES + OTHERS
 
 

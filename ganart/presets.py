@@ -5,11 +5,14 @@ import dataclasses
 from ganart.config import NetworkConfig, TrainConfig
 from ganart.errors import InputError
 
+# What the ablation in benchmarks/README.md found best for some thousand landscapes.
 _ART = TrainConfig(
     preset="art",
     networks=NetworkConfig(d_norm="none", d_stddev=4),
     loss="rpgan",
     gamma=1.0,
+    penalty_every=4,
+    lr=4e-4,
     beta1=0.0,
     beta2=0.99,
     augment="steered",
@@ -37,6 +40,7 @@ PRESETS: dict[str, TrainConfig] = {
         gamma=0.1,
         gamma_end=0.1,
         augment="off",
+        lr=2e-4,
         lr_end=0.25,
         batch=128,
         flip=False,
@@ -55,6 +59,7 @@ PRESETS: dict[str, TrainConfig] = {
         preset="faces",
         gamma_end=0.1,
         augment_ops="translation",
+        lr=2e-4,
         lr_end=0.25,
         batch=128,
         ema_half_life=50.0,
