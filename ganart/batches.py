@@ -1,5 +1,6 @@
 """What one step reads: real pictures and noise, all of it a function of (seed, step)."""
 
+import dataclasses
 import functools
 import math
 from dataclasses import dataclass
@@ -45,6 +46,19 @@ class Batch:
     def form(self) -> tuple[bool, bool]:
         """Steps of one form do the same operations: (with penalty, steered)."""
         return self.gamma is not None, self.steered
+
+    def split(self, count: int) -> list["Batch"]:
+        """The batch in `count` equal pieces, for a device that cannot hold it at once. `held_out` stays whole."""
+        if count == 1:
+            return [self]
+        pieces = [{} for _ in range(count)]
+        for name in ("real", "z", "z_G", "draws_D", "draws_G", "signs"):
+            if (values := getattr(self, name)) is None:
+                continue
+            kinds = values.chunk(2) if name in ("draws_D", "draws_G", "signs") else [values]  # real and fake
+            for index, piece in enumerate(pieces):
+                piece[name] = torch.cat([kind.chunk(count)[index] for kind in kinds])
+        return [dataclasses.replace(self, **piece) for piece in pieces]
 
 
 @functools.lru_cache(maxsize=4)

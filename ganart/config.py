@@ -144,6 +144,7 @@ class TrainConfig:
     kimg: length of the training, in thousands of pictures seen.
     device: "auto", "cpu", "cuda" or "mps". dtype: "auto" tries bfloat16 against float32 and keeps the faster.
     save_seconds: how often the whole state is saved.
+    parent: "RUN@STEP" where the training went on from a state of another run.
     """
 
     networks: NetworkConfig = field(default_factory=NetworkConfig)
@@ -171,6 +172,7 @@ class TrainConfig:
     device: str = "auto"
     dtype: str = "auto"
     save_seconds: float = 60.0
+    parent: str = ""
     version: int = CONFIG_VERSION
 
     def __post_init__(self) -> None:

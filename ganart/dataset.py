@@ -113,16 +113,29 @@ def open_dataset(name: str) -> Dataset:
 
 def list_datasets() -> list[Dataset]:
     """All readable stores, newest first."""
-    manifests = sorted(
-        workspace.folder("datasets").glob("*/manifest.json"), key=lambda p: p.stat().st_mtime, reverse=True
-    )
     found = []
-    for manifest in manifests:
-        try:
-            found.append(open_dataset(manifest.parent.name))
-        except InputError:
-            continue  # a store of another version stays on the disk and out of the lists
-    return found
+    for manifest in workspace.folder("datasets").glob("*/manifest.json"):
+        # A store of another version stays on the disk and out of the lists; one may be deleted just now.
+        with contextlib.suppress(InputError, OSError):
+            found.append((manifest.stat().st_mtime, open_dataset(manifest.parent.name)))
+    return [store for _, store in sorted(found, key=lambda pair: pair[0], reverse=True)]
+
+
+def find(name: str, digest: str) -> Dataset:
+    """The store with this hash: the one of that name where it fits, else any other; a dataset may be renamed.
+
+    Raises DatasetError where no store has this hash.
+    """
+    with contextlib.suppress(InputError):
+        if (named := open_dataset(name)).hash == digest:
+            return named
+    for store in list_datasets():
+        if store.hash == digest:
+            return store
+    raise DatasetError(
+        f"The dataset “{name}” is gone, or is not the one that was learned from. Prepare the same pictures with "
+        "the same settings again, or start a new run."
+    )
 
 
 # --- preparing

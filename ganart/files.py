@@ -78,7 +78,7 @@ def read_json(path: Path) -> dict | None:
             if os.name != "nt" or attempt == 4:
                 return None
             time.sleep(0.02)
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return None
         else:
             return value if isinstance(value, dict) else None

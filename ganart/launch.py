@@ -7,10 +7,11 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import filelock
 
-from ganart import config, workspace
+from ganart import config, kept, workspace
 from ganart.config import TrainConfig
 from ganart.errors import BusyError, InputError, RunError
 from ganart.files import write_json
@@ -56,12 +57,17 @@ def create(settings: TrainConfig, name: str) -> Run:
 
 
 def _create(settings: TrainConfig, name: str) -> Run:
-    numbers = [int(run.id.split("-")[0]) for run in list_runs()]
-    run = Run(workspace.folder("runs") / f"{max(numbers, default=0) + 1:04d}-{name}")
+    run = Run(next_folder(name))
     (run.folder / "samples").mkdir(parents=True)
     write_json(run.folder / "config.json", config.to_dict(settings), durable=True)
     run.write_status(Status(total_kimg=settings.kimg, state="starting"))
     return run
+
+
+def next_folder(name: str) -> Path:
+    """Where the next run of this name belongs; for whoever holds the launch lock."""
+    numbers = [int(run.id.split("-")[0]) for run in list_runs()]
+    return workspace.folder("runs") / f"{max(numbers, default=0) + 1:04d}-{name}"
 
 
 def launch(settings: TrainConfig, name: str) -> Run:
@@ -75,16 +81,65 @@ def launch(settings: TrainConfig, name: str) -> Run:
     return run
 
 
+def branch(source: Run, step: int | None, changes: dict, name: str | None = None) -> Run:
+    """A new run that goes on from a kept state of another one, or from its last, with other settings.
+
+    step: of one of `source.states()`; None for the state as it is. changes: fields of TrainConfig; networks and
+    batch have to stay, since the state is theirs. Nothing is trained yet: `relaunch` starts it.
+    Raises InputError for a step of which no state is kept, for settings that do not fit, or for a total that was
+    reached already; RunError while the source is at work and its last state was asked for.
+    """
+    settings = dataclasses.replace(source.config(), **changes)
+    before = source.config()
+    if (settings.networks, settings.batch) != (before.networks, before.batch):
+        raise InputError("A branch keeps the networks and the batch of its run. Start a new run for other ones.")
+    states = source.states()
+    if step is None:
+        if source.status().active:
+            raise RunError(f"The run {source.id} is at work. Stop it first, or go back to a kept state.")
+        step, state = source.written_status().step, source.state
+    elif step in states:
+        state = states[step]
+    else:
+        steps = ", ".join(map(str, states)) or "none yet"
+        raise InputError(f"No state of step {step} was kept in {source.id}. There are: {steps}.")
+    if not state.is_file():
+        raise InputError(f"{source.id} has saved no state yet, so there is nothing to go on from.")
+    if step >= settings.total_steps:
+        raise InputError(
+            f"The state at step {step} has seen {step * settings.batch / 1000:g} thousand pictures already. "
+            "Choose a larger total with --kimg."
+        )
+    settings = dataclasses.replace(settings, parent=f"{source.id}@{step}")
+    with filelock.FileLock(workspace.folder("locks") / "launch.lock"):
+        run = _create(settings, name or source.name)
+        kept.share(state, run.state)
+        for kind in (source.samples(), source.checkpoints().values(), source.states().values()):
+            for path in kind:
+                if int(path.name.partition(".")[0]) <= step:
+                    kept.share(path, run.folder / path.parent.name / path.name)
+        run.write_history(source, step)
+        kimg = step * settings.batch / 1000
+        run.write_status(Status(state="stopped", step=step, kimg=kimg, total_kimg=settings.kimg))
+    return run
+
+
 def relaunch(run: Run) -> None:
     """Start the trainer of a stopped, failed or crashed run again; it goes on where its state is.
 
     Raises BusyError where the device trains already, RunError where there is nothing to go on with.
     """
+    make_ready(run)
+    _spawn(run)
+
+
+def make_ready(run: Run) -> None:
+    """Mark a run as starting again, for a trainer that comes now; raises as `relaunch`."""
     with filelock.FileLock(workspace.folder("locks") / "launch.lock"):
         check_resumable(run)
         refuse_if_busy(run.config().device)
-        run.write_status(dataclasses.replace(run.written_status(), state="starting", error=""))
-        _spawn(run)
+        run.write_status(dataclasses.replace(run.written_status(), state="starting", error="", note=""))
+        run.request("run")
 
 
 def check_resumable(run: Run) -> None:
@@ -115,15 +170,31 @@ def device_words(device: str) -> str:
     return {"cuda": "graphics card", "mps": "Mac's graphics chip"}.get(device, "processor")
 
 
+def environment() -> dict[str, str]:
+    """The environment of a process that trains or measures."""
+    return {
+        **os.environ,
+        **TRAINER_ENVIRONMENT,
+        "PYTHONPATH": str(workspace.CHECKOUT),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONUTF8": "1",
+        "GANART_HOME": str(workspace.home()),
+    }
+
+
+def detached() -> dict:
+    """Options of Popen for a process that outlives the app."""
+    if os.name != "nt":
+        return {"start_new_session": True}
+    return {
+        "creationflags": subprocess.CREATE_NEW_PROCESS_GROUP
+        | subprocess.CREATE_NO_WINDOW
+        | subprocess.BELOW_NORMAL_PRIORITY_CLASS
+    }
+
+
 def _spawn(run: Run) -> None:
     run.request("run")
-    options: dict = {"start_new_session": True}
-    if os.name == "nt":
-        options = {
-            "creationflags": subprocess.CREATE_NEW_PROCESS_GROUP
-            | subprocess.CREATE_NO_WINDOW
-            | subprocess.BELOW_NORMAL_PRIORITY_CLASS
-        }
     with run.log.open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "ganart.train", str(run.folder)],
@@ -131,15 +202,8 @@ def _spawn(run: Run) -> None:
             stdout=log,
             stderr=log,
             close_fds=True,
-            env={
-                **os.environ,
-                **TRAINER_ENVIRONMENT,
-                "PYTHONPATH": str(workspace.CHECKOUT),
-                "PYTHONUNBUFFERED": "1",
-                "PYTHONUTF8": "1",
-                "GANART_HOME": str(workspace.home()),
-            },
-            **options,
+            env=environment(),
+            **detached(),
         )
     threading.Thread(target=process.wait, daemon=True).start()  # collects the exit status: no zombie is left
 

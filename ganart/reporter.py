@@ -11,16 +11,18 @@ from ganart.training import Training
 class Reporter:
     """Keeps status.json fresh, once a second, and knows what was asked for: control.json or a signal."""
 
-    def __init__(
-        self, target: Run, settings: TrainConfig, training: Training, ended: threading.Event, note: str = ""
-    ) -> None:
-        self.run, self.settings, self.training = target, settings, training
+    def __init__(self, target: Run, settings: TrainConfig, ended: threading.Event, note: str = "") -> None:
+        self.run, self.settings = target, settings
         self.ended = ended  # set by Ctrl-C and by the system's request to end
         self.note = note  # what the artist should know of this run
         self.last_write = 0.0
-        self.last_step, self.last_time = training.step, time.monotonic()
         self.speed = 0.0  # pictures a second, smoothed
         self.control, self.control_seen = "run", (-1, -1)
+
+    def follow(self, training: Training) -> None:
+        """Report on this training from here on."""
+        self.training = training
+        self.last_step, self.last_time = training.step, time.monotonic()
 
     def requested(self) -> str:
         """ "run", "pause" or "stop"; reads the file only when it has changed."""

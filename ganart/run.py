@@ -5,9 +5,11 @@ control.json        what is asked of the trainer: run, pause or stop
 run.lock            held by the trainer for life; free while the status is unfinished means it crashed
 status.json         where it stands, replaced about once a second by the trainer
 metrics.jsonl       one line of figures at a time
+vitals.jsonl        one line of the signs of health at a time
 samples/            sheets of G at the same 36 latents, named by step
 state.safetensors   everything needed to go on; the one before it as .prev
-model.safetensors   the generator so far
+checkpoints/        STEP.safetensors, generators on the way; STEP.state.safetensors, states to go back to
+model.safetensors   the generator so far; best.safetensors, the best one by held-out pictures
 log.txt             what the trainer printed
 """
 
@@ -87,6 +89,10 @@ class Run:
         return self.folder / "model.safetensors"
 
     @property
+    def best(self) -> Path:
+        return self.folder / "best.safetensors"
+
+    @property
     def state(self) -> Path:
         return self.folder / "state.safetensors"
 
@@ -152,15 +158,46 @@ class Run:
         with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(values) + "\n")
 
+    def vitals(self) -> list[dict]:
+        """All lines of the signs of health, oldest first; what they hold: `ganart.vitals`."""
+        return list(_json_lines(self.folder / "vitals.jsonl"))
+
+    def append_vitals(self, values: dict) -> None:
+        """For the trainer: add one line of signs of health."""
+        with (self.folder / "vitals.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(values) + "\n")
+
+    def write_history(self, source: "Run", step: int) -> None:
+        """Take over the figures of another run, or of this one, up to a step."""
+        for name, lines in (("metrics.jsonl", source.metrics()), ("vitals.jsonl", source.vitals())):
+            text = "".join(json.dumps(line) + "\n" for line in lines if line["step"] <= step)
+            write_atomic(self.folder / name, text.encode(), durable=False)
+
     def rewind_to(self, step: int) -> None:
-        """For the trainer, on resuming: forget the figures and sheets beyond the state it goes on from."""
-        kept = [line for line in self.metrics() if line["step"] <= step]
-        text = "".join(json.dumps(line) + "\n" for line in kept)
-        write_atomic(self.folder / "metrics.jsonl", text.encode(), durable=False)
-        for path in self.samples():
-            if int(path.stem) > step:
-                with contextlib.suppress(OSError):  # on Windows a page may be reading it
-                    path.unlink()
+        """For the trainer, on resuming: forget all figures and pictures beyond the state it goes on from."""
+        self.write_history(self, step)
+        beyond = [path for path in self.samples() if int(path.stem) > step]
+        for kept in (self.checkpoints(), self.states()):
+            beyond += [path for at, path in kept.items() if at > step]
+        for path in beyond:
+            with contextlib.suppress(OSError):  # on Windows a page may be reading it
+                path.unlink()
+
+    def checkpoints(self) -> dict[int, Path]:
+        """The generators kept on the way, by step, oldest first."""
+        return self._kept(".safetensors")
+
+    def states(self) -> dict[int, Path]:
+        """The whole states that were kept, by step, oldest first: what a branch can start from."""
+        return self._kept(".state.safetensors")
+
+    def _kept(self, suffix: str) -> dict[int, Path]:
+        files = (self.folder / "checkpoints").glob(f"*{suffix}")
+        return {int(p.name[: -len(suffix)]): p for p in sorted(files) if p.name[: -len(suffix)].isdigit()}
+
+    def checkpoint_path(self, step: int, *, state: bool = False) -> Path:
+        """Where the generator, or the whole state, of a step belongs."""
+        return self.folder / "checkpoints" / f"{step:0{STEP_DIGITS}d}{'.state' if state else ''}.safetensors"
 
     def samples(self) -> list[Path]:
         """The sheets, oldest first; the stem of each is its step."""
@@ -180,7 +217,7 @@ class Run:
 def _json_lines(path: Path) -> Iterator[dict]:
     with contextlib.suppress(OSError), path.open(encoding="utf-8") as file:
         for line in file:
-            with contextlib.suppress(ValueError):
+            with contextlib.suppress(ValueError, RecursionError):
                 if line.endswith("\n") and isinstance(value := json.loads(line), dict):
                     yield value
 

@@ -6,6 +6,7 @@ Batch, update D, update G, update the average, report, save, stop if asked.
 import contextlib
 import dataclasses
 import errno
+import gc
 import math
 import os
 import signal
@@ -17,77 +18,20 @@ from pathlib import Path
 
 import filelock
 import torch
+import wakepy
 from torch import Tensor
 from tqdm import tqdm
 
-from ganart import batches, checkpoint, config, dataset, devices, graph, images, latent, launch, probe, render
+from ganart import batches, cadence, dataset, devices, doctor, graph, launch, probe, recovery, vitals
 from ganart.config import TrainConfig
 from ganart.dataset import Dataset
 from ganart.errors import BusyError, GanartError, RunError
-from ganart.files import sweep_temporary, write_atomic
+from ganart.files import sweep_temporary
+from ganart.networks import Generator
 from ganart.reporter import Reporter
 from ganart.run import Run
-from ganart.training import FIGURES, Training, build, sampling_generator
-
-SHEET_SEEDS = list(range(36))  # the 36 latents of every sheet are those of the seeds 0 to 35
-
-
-# --- pictures and files
-
-
-def write_sheet(training: Training, settings: TrainConfig, target: Run) -> None:
-    """The sheet of this step: 6x6 pictures at the latents of the seeds 0 to 35."""
-    G = sampling_generator(training, settings)
-    sheet = render.sheet(G, latent.sample_z(SHEET_SEEDS, settings.networks.z_dim))
-    write_atomic(target.sample_path(training.step), images.encode(sheet), durable=False)
-
-
-def save(training: Training, settings: TrainConfig, target: Run, store: Dataset) -> None:
-    """The whole state, and the model so far; raises RunError rather than save weights that are not finite."""
-    if not training.finite():
-        raise RunError(_diverged(training))
-    values = {"step": training.step, "choices": training.choices, "config": config.to_dict(settings)}
-    checkpoint.save_state(target.state, training.tensors(), values)
-    data = checkpoint.model_bytes(
-        sampling_generator(training, settings),
-        training.D,
-        name=target.name,
-        networks=settings.networks,
-        dataset={"name": store.name, "hash": store.hash, "pictures": store.count, "held_out": store.held_out},
-        recipe=config.to_dict(settings),
-        step=training.step,
-        kimg=training.step * settings.batch / 1000,
-        averaged=training.G_ema is not None,
-    )
-    write_atomic(target.model, data)
-
-
-def _diverged(training: Training) -> str:
-    return (
-        f"The training diverged near step {training.step}: its figures are no longer numbers. The last good state "
-        f"is kept. Start a new run with another seed or a smaller network."
-    )
-
-
-def load_or_start(target: Run, settings: TrainConfig) -> Training:
-    """The training as its saved state left it, or at step 0."""
-    if not target.state.exists() and not target.state.with_name(target.state.name + ".prev").exists():
-        return build(settings, {})
-    tensors, values = checkpoint.load_state(target.state)
-    training = build(settings, values["choices"])
-    try:
-        training.load(tensors, values["step"])
-    except (KeyError, RuntimeError) as error:
-        raise RunError(f"The state of {target.id} does not fit its config.json. Start a new run.") from error
-    return training
-
-
-def next_sheet(step: int, batch: int) -> int:
-    """The step of the sheet after the one at `step`: every 500 pictures at first, then ever wider apart, a
-    twenty-fifth of what was seen, as the eye sees less and less change."""
-    seen = step * batch
-    return step + max(1, math.ceil(max(500, seen / 25) / batch))
-
+from ganart.saving import DivergedError, keep, save, write_sheet
+from ganart.training import FIGURES, Training, sampling_generator
 
 # --- the loop
 
@@ -95,20 +39,44 @@ def next_sheet(step: int, batch: int) -> int:
 def train(target: Run, ended: threading.Event) -> str:
     """Train the run in this folder until it is done or asked to stop -> "done" or "stopped".
 
+    Where it diverges it is taken back to its last state and goes on with half the rate and other noise; where the
+    device's memory is too small, a batch is taken in pieces.
+
     ended: set from outside to stop it as well.
 
     Raises BusyError, RunError, DatasetError or ModelError; whatever was saved stays.
     """
     settings = target.config()
-    store = dataset.open_dataset(settings.dataset)
-    if store.hash != settings.dataset_hash:
-        raise RunError(f"The dataset {store.name} is not the one that this run was started with. Start a new run.")
+    store = dataset.find(settings.dataset, settings.dataset_hash)
     sweep_temporary(target.folder)
     device, note = probe.working_device(settings)
     settings = dataclasses.replace(settings, device=device)
     devices.tune(device)
-    training = load_or_start(target, settings)
-    reporter = Reporter(target, settings, training, ended, note)
+    reporter = Reporter(target, settings, ended, note)
+    while True:
+        try:
+            with wakepy.keep.running(on_fail="pass"):  # a computer that falls asleep does not train
+                return _go_on(target, settings, store, reporter)
+        except DivergedError as error:
+            diverged, step = True, error.step
+        except Exception as error:
+            if not recovery.is_memory(error):
+                raise
+            diverged, step = False, 0
+        # Outside of the handlers, where the error no longer holds on to the memory of the step that failed.
+        gc.collect()
+        if device == "cuda":
+            torch.cuda.empty_cache()
+        if diverged:
+            reporter.note = recovery.take_back(target, step)
+        else:
+            reporter.note = recovery.take_less(target, settings)
+
+
+def _go_on(target: Run, settings: TrainConfig, store: Dataset, reporter: Reporter) -> str:
+    """Train from the saved state, or from step 0, to the end or until asked to stop."""
+    training, settings = recovery.load_or_start(target, settings)
+    reporter.follow(training)
     reporter.tick("starting", now=True)
     target.rewind_to(training.step)
     if training.step == 0:
@@ -121,9 +89,10 @@ def train(target: Run, ended: threading.Event) -> str:
     train_step = graph.stepper(training, settings, training.choices["dtype"])
 
     log_every = 50 if settings.device == "cuda" else 10  # reading figures makes the device wait
-    sheet_at = 0
-    while sheet_at <= training.step:
-        sheet_at = next_sheet(sheet_at, settings.batch)
+    rhythms = cadence.SHEETS, cadence.looks(settings.device), cadence.checkpoints(settings.device)
+    cadences = [cadence.Cadence(settings.batch, rhythm) for rhythm in rhythms]
+    for each in cadences:
+        each.due(training.step)  # what was due until here was done
     sums, counted = torch.zeros(len(FIGURES), device=settings.device), 0
     saved = time.monotonic()
     bar = tqdm(total=settings.total_steps, initial=training.step, unit="step", disable=not sys.stderr.isatty())
@@ -145,15 +114,31 @@ def train(target: Run, ended: threading.Event) -> str:
             if training.step % log_every == 0:
                 _log_figures(target, settings, training, reporter, sums / counted)
                 sums, counted = torch.zeros_like(sums), 0
-            if training.step >= sheet_at:
-                write_sheet(training, settings, target)
-                sheet_at = next_sheet(sheet_at, settings.batch)
+            sheet, look, kept = [each.due(training.step) for each in cadences]
+            if sheet or look or kept:
+                G = sampling_generator(training, settings)
+                if sheet:
+                    write_sheet(training, settings, target, G)
+                distance = vitals.held_out_distance(pictures, settings, G) if kept else None
+                if look or kept:
+                    _look(target, settings, training, pictures, G, distance)
+                if kept:
+                    keep(training, settings, target, store, G, distance)
+                    saved = time.monotonic()
+                if look:
+                    _pause_if_collapsed(target, settings, training, store, reporter)
             if time.monotonic() - saved >= settings.save_seconds:
                 save(training, settings, target, store)
                 saved = time.monotonic()
     reporter.tick("stopping", now=True)
-    save(training, settings, target, store)
-    write_sheet(training, settings, target)
+    G = sampling_generator(training, settings)
+    if state == "done":
+        distance = vitals.held_out_distance(pictures, settings, G)
+        _look(target, settings, training, pictures, G, distance)
+        keep(training, settings, target, store, G, distance)
+    else:
+        save(training, settings, target, store, G)
+    write_sheet(training, settings, target, G)
     reporter.tick(state, now=True)
     return state
 
@@ -170,9 +155,47 @@ def _log_figures(
 ) -> None:
     values = dict(zip(FIGURES, (round(value, 5) for value in means.tolist()), strict=True))
     if not all(math.isfinite(value) for value in values.values()):
-        raise RunError(_diverged(training))
-    kimg = round(training.step * settings.batch / 1000, 3)
-    target.append_metrics({"step": training.step, "kimg": kimg, **values, "img_s": round(reporter.speed, 1)})
+        raise DivergedError(training.step)
+    target.append_metrics({**_when(training, settings), **values, "img_s": round(reporter.speed, 1)})
+
+
+def _when(training: Training, settings: TrainConfig) -> dict:
+    return {"step": training.step, "kimg": round(training.step * settings.batch / 1000, 3)}
+
+
+def _look(
+    target: Run,
+    settings: TrainConfig,
+    training: Training,
+    pictures: batches.Pictures,
+    G: Generator,
+    distance: float | None,
+) -> None:
+    """One line of the signs of health, at checkpoints with the distance to held-out pictures."""
+    signs = vitals.measure(training, settings, pictures, G)
+    if not all(math.isfinite(value) for value in signs.values()):
+        raise DivergedError(training.step)
+    if distance is not None:
+        signs["distance"] = round(distance, 3)
+    target.append_vitals({**_when(training, settings), **signs})
+
+
+def _pause_if_collapsed(
+    target: Run, settings: TrainConfig, training: Training, store: Dataset, reporter: Reporter
+) -> None:
+    """Ask for a pause, once, where the painter has collapsed."""
+    if "collapsed" in training.history:
+        return
+    found = doctor.examine(target.metrics(), target.vitals(), settings, store.training)
+    collapse = next((finding for finding in found if finding.kind in ("collapse", "dead")), None)
+    if collapse is None:
+        return
+    training.history["collapsed"] = training.step
+    healthy = [step for step in target.states() if step < collapse.since]
+    way = f"Go back to step {healthy[-1]}" if healthy else "Start anew with another seed"
+    reporter.note = f"{collapse.sentence} The training is paused. {way}, or continue."
+    print(reporter.note, file=sys.stderr)
+    target.request("pause")
 
 
 # --- the process
@@ -211,7 +234,7 @@ def work(target: Run) -> str:
             target, f"{reason}. The last saved state is kept: mend that, then resume the run."
         ) from error
     except BaseException as error:
-        if _is_memory(error):
+        if recovery.is_memory(error):
             networks, device_words = settings.networks, launch.device_words(settings.device)
             raise _failed_with(
                 target,
@@ -227,11 +250,6 @@ def work(target: Run) -> str:
         own.release()
         for number, handler in zip(signals, handlers, strict=True):
             signal.signal(number, handler)
-
-
-def _is_memory(error: BaseException) -> bool:
-    words = ("not enough memory", "out of memory")  # torch says it in a plain RuntimeError on some devices
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(w in str(error).lower() for w in words)
 
 
 def _fail(target: Run, sentence: str) -> None:

@@ -8,6 +8,7 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -27,7 +28,9 @@ class Training:
     """Networks, optimisers and the step they are at.
 
     steering: (3,), the augmentation's p and the running means it is steered by. choices: what was measured once
-    and then stays, dtype and threads, without which a resumed run would not be the same run.
+    and then stays, dtype, threads and `pieces` of a batch, without which a resumed run would not be the same run.
+    history: what has happened to the run, as JSON values: `rollbacks`, how often it was taken back because it
+    diverged; `best` {step, distance}; `collapsed`, the step at which it was paused for that.
     """
 
     G: Generator
@@ -38,6 +41,7 @@ class Training:
     steering: Tensor
     step: int
     choices: dict
+    history: dict
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything that a resumed run needs, by name."""
@@ -78,7 +82,7 @@ class Training:
         return all(bool(weight.isfinite().all()) for weight in weights)
 
 
-def build(settings: TrainConfig, choices: dict) -> Training:
+def build(settings: TrainConfig, choices: dict, history: dict | None = None) -> Training:
     """Networks and optimisers at step 0, drawn from the seed, on the device of the settings."""
     source = torch.Generator().manual_seed(int(generator(settings.seed, "init").integers(2**32)))
     G, D = Generator(settings.networks), Discriminator(settings.networks)
@@ -102,7 +106,7 @@ def build(settings: TrainConfig, choices: dict) -> Training:
     )
     full = float(settings.augment == "full")
     steering = torch.tensor([full, 0.0, 0.0], device=settings.device)
-    return Training(G, D, G_ema, opt_G, opt_D, steering, 0, choices)
+    return Training(G, D, G_ema, opt_G, opt_D, steering, 0, choices, history or {})
 
 
 def _autocast(settings: TrainConfig, dtype: str) -> torch.autocast:
@@ -142,18 +146,71 @@ def finish(training: Training, settings: TrainConfig) -> None:
 
 def update(training: Training, settings: TrainConfig, batch: Batch, dtype: str) -> Tensor:
     """One update of D and one of G -> FIGURES. It reads and writes tensors alone and never waits for the device,
-    so that a CUDA graph can hold it; dropout, whose masks are drawn on the way, is the exception."""
+    so that a CUDA graph can hold it; dropout, whose masks are drawn on the way, is the exception.
+
+    Where the device cannot hold a whole batch it goes through in `pieces`, whose gradients add up.
+    """
     G, D = training.G, training.D
     dropout = generator(settings.seed, "dropout", training.step) if settings.networks.d_dropout else None
     precision = functools.partial(_autocast, settings, dtype)
+    pieces = batch.split(training.choices.get("pieces", 1))
     seen = _augmentation(training, settings)
-    of_D, of_G = _losses(settings)
-    size = len(batch.real)
+    _, of_G = _losses(settings)
+    reuse = not settings.fresh_noise and len(pieces) == 1  # of a piece's fakes only the last would be there still
 
     # Update D on real pictures and fakes.
-    with torch.set_grad_enabled(not settings.fresh_noise), precision():
-        fake = G(batch.z)
-    both = torch.cat([batch.real, fake.detach().to(batch.real.dtype)])
+    training.opt_D.zero_grad(set_to_none=True)
+    losses_D, real_logits, fake_logits = [], [], []
+    for piece in pieces:
+        with torch.set_grad_enabled(reuse), precision():
+            fake = G(piece.z)
+        loss, penalty, logits = _judge(training, settings, piece, fake.detach(), dropout, precision)
+        ((loss + penalty) / len(pieces)).backward()
+        losses_D.append(loss.detach())
+        for kind, some in zip((real_logits, fake_logits), logits.detach().chunk(2), strict=True):
+            kind.append(some)
+    training.opt_D.step()
+    real_logits, fake_logits = torch.cat(real_logits), torch.cat(fake_logits)
+    if batch.steered:
+        _steer(training, settings, batch, (real_logits, fake_logits), precision)
+
+    # Update G through the new D, whose own weights need no gradient here.
+    D.requires_grad_(False)
+    training.opt_G.zero_grad(set_to_none=True)
+    losses_G = []
+    for piece in pieces:
+        if not reuse:
+            with precision():
+                fake = G(piece.z_G if settings.fresh_noise else piece.z)
+        draws_fake, draws_real = piece.draws_G.chunk(2) if piece.draws_G is not None else (None, None)
+        with precision():
+            judged = D(seen(fake, draws_fake), dropout)
+            rivals = D(seen(piece.real, draws_real), dropout) if settings.loss == "rpgan" else None
+        loss_G = of_G(rivals, judged)
+        (loss_G / len(pieces)).backward()
+        losses_G.append(loss_G.detach())
+    training.opt_G.step()
+    D.requires_grad_(True)
+
+    beliefs = _beliefs(settings, real_logits, fake_logits)
+    overfitting = augment.ratio(training.steering[1:])
+    means = (torch.stack(some).mean() for some in (losses_D, losses_G))
+    return torch.stack([*means, *beliefs, training.steering[0], overfitting])
+
+
+def _judge(
+    training: Training,
+    settings: TrainConfig,
+    batch: Batch,
+    fake: Tensor,
+    dropout: np.random.Generator | None,
+    precision: Callable[[], torch.autocast],
+) -> tuple[Tensor, Tensor | float, Tensor]:
+    """D's loss on real pictures and fakes, its penalty, and the logits of both, real ones first."""
+    D, size = training.D, len(batch.real)
+    seen = _augmentation(training, settings)
+    of_D, _ = _losses(settings)
+    both = torch.cat([batch.real, fake.to(batch.real.dtype)])
     both.requires_grad_(batch.gamma is not None and settings.penalty == "exact")
     shown = seen(both, batch.draws_D)
     if settings.networks.d_norm == "batch":  # statistics of real and fake must not mix
@@ -162,8 +219,6 @@ def update(training: Training, settings: TrainConfig, batch: Batch, dtype: str) 
     else:
         with precision():
             logits = D(shown, dropout)
-    real_logits, fake_logits = logits.chunk(2)
-    loss_D = of_D(real_logits, fake_logits)
     penalty = 0.0
     # The mean over real pictures and fakes together is half of R1 plus R2.
     if batch.gamma is not None and settings.penalty == "exact":
@@ -172,30 +227,7 @@ def update(training: Training, settings: TrainConfig, batch: Batch, dtype: str) 
         moved = seen(both + DISTANCE * batch.signs, batch.draws_D)
         with precision():
             penalty = losses.approximate_penalty(logits, D(moved, dropout), DISTANCE, 2 * batch.gamma)
-    training.opt_D.zero_grad(set_to_none=True)
-    (loss_D + penalty).backward()
-    training.opt_D.step()
-    if batch.steered:
-        _steer(training, settings, batch, logits.detach(), precision)
-
-    # Update G through the new D, whose own weights need no gradient here.
-    D.requires_grad_(False)
-    if settings.fresh_noise:
-        with precision():
-            fake = G(batch.z_G)
-    draws_fake, draws_real = batch.draws_G.chunk(2) if batch.draws_G is not None else (None, None)
-    with precision():
-        judged = D(seen(fake, draws_fake), dropout)
-        rivals = D(seen(batch.real, draws_real), dropout) if settings.loss == "rpgan" else None
-    loss_G = of_G(rivals, judged)
-    training.opt_G.zero_grad(set_to_none=True)
-    loss_G.backward()
-    training.opt_G.step()
-    D.requires_grad_(True)
-
-    beliefs = _beliefs(settings, real_logits, fake_logits)
-    overfitting = augment.ratio(training.steering[1:])
-    return torch.stack([loss_D.detach(), loss_G.detach(), *beliefs, training.steering[0], overfitting])
+    return of_D(*logits.chunk(2)), penalty, logits
 
 
 def _losses(settings: TrainConfig) -> tuple[Callable[..., Tensor], Callable[..., Tensor]]:
@@ -221,7 +253,7 @@ def _steer(
     training: Training,
     settings: TrainConfig,
     batch: Batch,
-    logits: Tensor,
+    logits: tuple[Tensor, Tensor],
     precision: Callable[[], torch.autocast],
 ) -> None:
     """Move the augmentation's p by the signs of overfitting of this step."""
@@ -230,7 +262,7 @@ def _steer(
         shown = _augmentation(training, settings)(batch.held_out, batch.draws_G[: len(batch.held_out)])
         with precision():
             held_out = training.D(shown)
-    found = augment.overfitting(*logits.chunk(2), held_out)
+    found = augment.overfitting(*logits, held_out)
     target = augment.TARGET["sign" if held_out is None else "held-out"]
     change = STEER_EVERY * settings.batch / (augment.RAMP_KIMG * 1000)
     training.steering.copy_(augment.steer(training.steering, found, target, change))

@@ -22,7 +22,7 @@ def home() -> Path:
 
 
 def folder(kind: str) -> Path:
-    """One folder of the workspace ("datasets", "runs", "exports", "uploads", "locks"), made if missing."""
+    """One folder of the workspace ("datasets", "runs", "models", "exports", "locks", …), made if missing."""
     path = home() / kind
     try:
         path.mkdir(parents=True, exist_ok=True)

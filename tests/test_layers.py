@@ -19,6 +19,12 @@ PACKAGE = [name for name in SOURCES if not name.startswith("ganart.ui")]
 TORCH_FREE = [
     "run",
     "launch",
+    "kept",
+    "cadence",
+    "forecast",
+    "housekeeping",
+    "pack",
+    "doctor",
     "config",
     "presets",
     "errors",
@@ -33,7 +39,22 @@ TORCH_FREE = [
     "randomness",
     "images",
 ]
-TRAINER = {f"ganart.{name}" for name in ("train", "training", "batches", "graph", "probe", "memory", "reporter")}
+TRAINER = {
+    f"ganart.{name}"
+    for name in (
+        "train",
+        "training",
+        "batches",
+        "graph",
+        "probe",
+        "memory",
+        "reporter",
+        "recovery",
+        "saving",
+        "vitals",
+        "trial",
+    )
+}
 TORCH_FREE_UI = ["sheets", "watch", "page", "words"]
 PICKLES = {"pickle", "cPickle", "_pickle", "marshal", "shelve", "joblib", "dill", "cloudpickle"}
 

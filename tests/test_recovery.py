@@ -1,0 +1,266 @@
+"""A training that diverges or runs out of memory, and branches from kept states."""
+
+import dataclasses
+import itertools
+
+import pytest
+import torch
+
+from ganart import checkpoint, graph, launch, recovery, run, train
+from ganart.errors import InputError, RunError
+from ganart.run import Run
+
+
+def tensors(target: Run) -> dict[str, torch.Tensor]:
+    return checkpoint.load_state(target.state)[0]
+
+
+def assert_same(one: Run, other: Run) -> None:
+    one, other = tensors(one), tensors(other)
+    assert one.keys() == other.keys()
+    for name in one:
+        assert torch.equal(one[name], other[name]), name
+
+
+@pytest.fixture
+def spoilt(monkeypatch):
+    """Makes a weight of G not a number whenever `wanted(step, times)` says so."""
+
+    def spoil(wanted) -> list[int]:
+        happened = []
+        plain = graph.stepper
+
+        def stepper(training, settings, dtype):
+            step = plain(training, settings, dtype)
+
+            def spoiling(batch):
+                figures = step(batch)
+                if wanted(training.step, len(happened)):
+                    happened.append(training.step)
+                    with torch.no_grad():
+                        training.G.dense.weight[0, 0] = float("nan")
+                return figures
+
+            return spoiling
+
+        monkeypatch.setattr(train.graph, "stepper", stepper)
+        return happened
+
+    return spoil
+
+
+# --- figures that are no numbers
+
+
+def test_a_training_that_diverges_goes_on_from_its_last_state_with_half_the_rate(settings, spoilt):
+    happened = spoilt(lambda step, times: step == 40 and not times)
+    target = launch.create(settings, "once")
+    assert train.work(target) == "done" and happened == [40]
+    found, values = checkpoint.load_state(target.state)
+    assert values["history"]["rollbacks"] == 1 and all(t.isfinite().all() for t in found.values())
+    assert "taken back" in target.status().note and "half" in target.status().note
+    assert checkpoint.load_generator(target.model)[1].recipe["lr"] == settings.lr / 2
+    steps = [line["step"] for line in target.metrics()]
+    assert steps == sorted(set(steps))
+
+
+def test_before_the_first_save_it_goes_back_to_step_0(settings, spoilt):
+    happened = spoilt(lambda step, times: step == 1 and not times)
+    target = launch.create(dataclasses.replace(settings, save_seconds=60.0), "early")
+    assert train.work(target) == "done" and happened == [1]
+    assert "taken back to step 0" in target.status().note
+
+
+def test_after_three_times_it_stops_and_says_so_and_no_bad_weights_are_kept(settings, spoilt):
+    happened = spoilt(lambda step, times: step > 20)
+    target = launch.create(settings, "thrice")
+    with pytest.raises(RunError, match="4th time"):
+        train.work(target)
+    assert len(happened) == 4
+    assert target.status().state == "failed" and "another seed" in target.status().error
+    assert all(t.isfinite().all() for t in tensors(target).values())
+
+
+def test_other_noise_is_drawn_each_time_and_the_rate_halves(settings):
+    seen = [recovery.after_rollbacks(settings, count) for count in range(4)]
+    assert seen[0] == settings
+    assert [other.lr for other in seen] == [settings.lr / 2**count for count in range(4)]
+    assert len({other.seed for other in seen}) == 4
+
+
+def test_a_run_taken_back_and_then_interrupted_ends_as_the_uninterrupted_one(settings, spoilt, monkeypatch):
+    spoils = [0]
+    spoilt(lambda step, times: step == 40 and times in spoils)
+    straight = launch.create(settings, "straight")
+    assert train.work(straight) == "done"
+    spoils[0] = 1  # once in this run, too
+    halted = launch.create(settings, "halted")
+    saved = train.save
+
+    def stop_at_70(training, *rest):
+        saved(training, *rest)
+        if training.step == 70:
+            halted.request("stop")
+
+    monkeypatch.setattr(train, "save", stop_at_70)
+    assert train.work(halted) == "stopped"
+    halted.request("run")
+    assert train.work(halted) == "done"
+    assert_same(straight, halted)
+
+
+# --- short memory
+
+
+def short_of_memory(monkeypatch, limit: int) -> None:
+    """Steps of more than `limit` pictures at a time find no memory."""
+    plain = graph.stepper
+
+    def stepper(training, settings, dtype):
+        step = plain(training, settings, dtype)
+
+        def limited(batch):
+            if len(batch.real) // training.choices.get("pieces", 1) > limit:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return step(batch)
+
+        return limited
+
+    monkeypatch.setattr(train.graph, "stepper", stepper)
+
+
+def test_a_batch_that_does_not_fit_is_taken_in_pieces_and_the_page_is_told(settings, monkeypatch):
+    short_of_memory(monkeypatch, 2)
+    target = launch.create(settings, "small")
+    assert train.work(target) == "done"
+    assert checkpoint.load_state(target.state)[1]["choices"]["pieces"] == 4
+    assert "2 at a time" in target.status().note
+
+
+def test_when_nothing_is_left_to_halve_it_fails_with_a_sentence(settings, monkeypatch):
+    short_of_memory(monkeypatch, 0)
+    with pytest.raises(RunError, match="memory of the processor is not enough"):
+        train.work(launch.create(settings, "none"))
+
+
+def test_pieces_never_split_what_D_looks_at_together(settings, monkeypatch):
+    networks = dataclasses.replace(settings.networks, d_norm="none", d_stddev=4)
+    short_of_memory(monkeypatch, 2)
+    with pytest.raises(RunError, match="memory"):
+        train.work(launch.create(dataclasses.replace(settings, networks=networks, loss="rpgan"), "grouped"))
+
+
+# --- branches
+
+
+@pytest.fixture
+def done(settings) -> Run:
+    """A finished run of 100 steps with kept states."""
+    target = launch.create(settings, "done")
+    assert train.work(target) == "done"
+    return target
+
+
+@pytest.fixture
+def long(settings) -> Run:
+    """A run with several kept states."""
+    target = launch.create(dataclasses.replace(settings, kimg=8.0, save_seconds=60.0), "long")
+    assert train.work(target) == "done"
+    return target
+
+
+def test_checkpoints_and_states_are_kept_on_the_way(long):
+    assert len(long.states()) >= 4 and long.states().keys() == long.checkpoints().keys()
+    for step, path in long.checkpoints().items():
+        _, card = checkpoint.load_generator(path)
+        assert card.step == step
+    assert not any(name.startswith("D.") for name in checkpoint.load_tensors(path)[0])
+    assert {"telling", "diversity", "rank", "duplicates", "sensitivity", "gap"} <= long.vitals()[-1].keys()
+
+
+def test_a_branch_with_the_same_settings_ends_bit_for_bit_as_its_run(long):
+    step = list(long.states())[1]
+    branch = launch.branch(long, step, {})
+    assert branch.config().parent == f"{long.id}@{step}" and branch.status().state == "stopped"
+    assert branch.status().step == step and max(line["step"] for line in branch.metrics()) <= step
+    assert max(int(path.stem) for path in branch.samples()) <= step and list(branch.states())[-1] == step
+    branch.request("run")
+    assert train.work(branch) == "done"
+    assert_same(long, branch)
+    assert [line["loss_D"] for line in branch.metrics()] == [line["loss_D"] for line in long.metrics()]
+
+
+def test_a_branch_with_other_settings_goes_another_way_and_leaves_its_run_alone(long):
+    before = long.state.read_bytes()
+    step = list(long.states())[1]
+    branch = launch.branch(long, step, {"lr": 1e-3, "augment": "full"}, "other")
+    branch.request("run")
+    assert train.work(branch) == "done" and branch.name == "other"
+    assert long.state.read_bytes() == before
+    assert not torch.equal(tensors(branch)["G.dense.weight"], tensors(long)["G.dense.weight"])
+
+
+def test_a_finished_run_can_train_longer(done):
+    longer = launch.branch(done, None, {"kimg": 1.6})
+    longer.request("run")
+    assert train.work(longer) == "done"
+    assert longer.status().step == 200 and longer.status().kimg == 1.6
+    whole = launch.create(dataclasses.replace(done.config(), kimg=1.6), "whole")
+    assert train.work(whole) == "done"
+    assert_same(longer, whole)
+
+
+def test_a_branch_can_learn_from_more_pictures(done, picture_folder):
+    from ganart import dataset
+    from ganart.config import IntakeConfig
+
+    more = dataset.prepare(picture_folder(30), IntakeConfig(size=32))
+    changes = {"dataset": more.name, "dataset_hash": more.hash, "kimg": 1.6}
+    branch = launch.branch(done, None, changes)
+    branch.request("run")
+    assert train.work(branch) == "done"
+    assert checkpoint.load_generator(branch.model)[1].dataset["pictures"] == more.count
+
+
+def test_what_cannot_be_branched_is_refused_with_a_sentence(done):
+    with pytest.raises(InputError, match=r"No state of step 7 was kept in .*There are: "):
+        launch.branch(done, 7, {})
+    with pytest.raises(InputError, match="thousand pictures already"):
+        launch.branch(done, None, {})
+    with pytest.raises(InputError, match="keeps the networks"):
+        launch.branch(done, None, {"batch": 16, "kimg": 2.0})
+    assert [item.id for item in run.list_runs()] == [done.id], "a refused branch left a folder behind"
+
+
+def test_a_resumed_run_forgets_the_checkpoints_beyond_its_state(long):
+    first, second, *_ = long.states()
+    values = checkpoint.load_state(long.states()[first])
+    checkpoint.save_state(long.state, *values)
+    long.rewind_to(first)
+    assert list(long.states()) == [first] and second not in long.checkpoints()
+    assert all(line["step"] <= first for line in itertools.chain(long.vitals(), long.metrics()))
+
+
+# --- the best
+
+
+def test_the_best_model_is_the_checkpoint_nearest_to_the_held_out_pictures(settings, picture_folder):
+    from ganart import dataset
+    from ganart.config import IntakeConfig
+
+    store = dataset.prepare(picture_folder(240, size=(40, 40)), IntakeConfig(size=32))
+    assert store.held_out
+    changed = dataclasses.replace(
+        settings, dataset=store.name, dataset_hash=store.hash, kimg=8.0, save_seconds=60.0
+    )
+    target = launch.create(changed, "best")
+    assert train.work(target) == "done"
+    distances = {line["step"]: line["distance"] for line in target.vitals() if "distance" in line}
+    assert len(distances) >= 4
+    best = min(distances, key=distances.get)
+    card = checkpoint.load_generator(target.best)[1]
+    assert card.step == best == checkpoint.load_state(target.state)[1]["history"]["best"]["step"]
+
+
+def test_without_held_out_pictures_there_is_no_best(done):
+    assert not done.best.exists() and all("distance" not in line for line in done.vitals())
