@@ -146,14 +146,13 @@ def made_store(name: str, size: int, channels: int, count: int) -> None:
 
 def store_speed(count: int, steps: int) -> str:
     """Pictures a second of `sketch` on a made store of that many pictures, and the process's peak memory in MB."""
-    from ganart import batches, dataset, devices, graph, presets, training
+    from ganart import batches, dataset, devices, graph, presets, probe, training
 
     settings = presets.for_dataset(presets.preset("sketch"), SIZE, 3)
     settings = dataclasses.replace(settings, device=devices.pick("auto"))
     pictures = batches.Pictures(dataset.open_dataset(f"made-{count}"), settings.device)
     state = training.build(settings, {})
-    dtype = "bfloat16"
-    step = graph.stepper(state, settings, dtype)
+    step = graph.stepper(state, settings, probe.faster_dtype(settings))
     speed = _time(lambda number: step(batches.draw(pictures, settings, 7 * number)), settings.batch, steps, 4)
     return f"{speed} {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f}"
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from ganart import commands, config, presets
+from ganart import commands, config, presets, upkeep
 from ganart.errors import GanartError
 
 
@@ -73,6 +73,16 @@ def _parser() -> argparse.ArgumentParser:
         "resume", commands.resume, "Go on with a run that was stopped, or that crashed, exactly where it was."
     )
     command.add_argument("run")
+    branch = command.add_argument_group("going on otherwise", "Any of these makes a branch: a new run.")
+    branch.add_argument("--from", dest="step", type=int, metavar="STEP", help="from a kept state, see `info RUN`")
+    branch.add_argument("--kimg", type=float, metavar="TOTAL", help="longer: thousands of pictures in all")
+    branch.add_argument("--pictures", metavar="SOURCE", help="on other pictures, such as more of them")
+    branch.add_argument("--lr", type=float, help="with another learning rate")
+    branch.add_argument("--gamma", type=float, help="with another weight of the gradient penalties")
+    branch.add_argument("--augment", choices=["off", "steered", "full"], help="with more or less augmentation")
+    branch.add_argument("--device", choices=["cpu", "cuda", "mps"], help="on another device")
+    branch.add_argument("--name", help="name of the branch")
+
     command = add("stop", commands.stop, "Stop a run; it saves first.")
     command.add_argument("run")
     command = add("list", commands.list_all, "All runs and models.")
@@ -94,6 +104,32 @@ def _parser() -> argparse.ArgumentParser:
     command = add("timelapse", commands.timelapse, "The film of a training: its sheets, from noise to the last.")
     command.add_argument("run", help="a run, or a model that came with its sheets")
     _film_options(command, seconds=8.0)
+
+    command = add("forecast", upkeep.forecast, "How long a training will take on this computer.")
+    command.add_argument("dataset", nargs="?", help="a dataset; without it, colour pictures of --size")
+    command.add_argument("--size", type=int, default=64, help="side of the pictures in px")
+    command.add_argument("--preset", choices=list(presets.PRESETS))
+    command.add_argument("--width", type=int)
+    command.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda", "mps"])
+    command.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+
+    kinds = "run, dataset, model (one that was copied in) or export"
+    command = add("rename", upkeep.rename, "Give something in the workspace another name.")
+    command.add_argument("kind", choices=upkeep.KINDS, help=kinds)
+    command.add_argument("name")
+    command.add_argument("new")
+    command = add("delete", upkeep.delete, "Delete something from the workspace, after a question.")
+    command.add_argument("kind", choices=upkeep.KINDS, help=kinds)
+    command.add_argument("name")
+    command.add_argument("--yes", action="store_true", help="do not ask")
+    command = add("disk", upkeep.disk, "How much room the workspace takes.")
+    command.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    command = add("pack", upkeep.pack, "Pack a run into one file, to go on with it on another computer.")
+    command.add_argument("run")
+    command.add_argument("--without-pictures", action="store_true", help="leave the dataset out")
+    command.add_argument("--out", type=Path, required=True, help="a .ganart")
+    command = add("unpack", upkeep.unpack, "Open a packed run here.")
+    command.add_argument("file", help="a .ganart")
 
     command = add("info", commands.info, "What a model, a run or an exported file says of itself.")
     command.add_argument("thing", help="model, run, or an exported .gif or .png")

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Iterator
 
-from ganart import config, dataset, launch, presets, run, workspace
+from ganart import config, dataset, doctor, launch, presets, run, workspace
 from ganart.config import IntakeConfig
 from ganart.dataset import Dataset
 from ganart.errors import GanartError, InputError
@@ -114,10 +114,32 @@ def train(options: argparse.Namespace) -> None:
 def resume(options: argparse.Namespace) -> None:
     os.environ.update(launch.TRAINER_ENVIRONMENT)
     target = run.find_run(options.run)
-    launch.check_resumable(target)
-    launch.refuse_if_busy(target.config().device)
-    target.request("run")
+    changes = {key: getattr(options, key) for key in ("kimg", "lr", "gamma", "augment", "device")}
+    changes = {key: value for key, value in changes.items() if value is not None}
+    if options.pictures is not None:
+        changes |= _other_pictures(options.pictures, target)
+    if changes or options.step is not None:
+        launch.refuse_if_busy(changes.get("device", target.config().device))
+        target = launch.branch(target, options.step, changes, options.name)
+    launch.make_ready(target)
     _train_here(target)
+
+
+def _other_pictures(source: str, target: run.Run) -> dict:
+    """The dataset to go on with, prepared as that of the run was where it is not one yet."""
+    before = target.config()
+    networks = before.networks
+    if source in {store.name for store in dataset.list_datasets()} and not workspace.looks_like_path(source):
+        store = dataset.open_dataset(source)
+    else:
+        settings = dataset.find(before.dataset, before.dataset_hash).settings
+        store = _prepare_with_bar(source, dataclasses.replace(settings, channels=networks.channels), None)
+    if (store.settings.size, store.channels) != (networks.size, networks.channels):
+        raise InputError(
+            f"{target.id} learns {networks.size} px pictures with {networks.channels} channels, and {store.name} "
+            f"has {store.settings.size} px ones with {store.channels}. Prepare it with --size {networks.size}."
+        )
+    return {"dataset": store.name, "dataset_hash": store.hash}
 
 
 def _train_here(target: run.Run) -> None:
@@ -252,7 +274,15 @@ def _describe(thing: str) -> dict:
     if matching or (workspace.looks_like_path(thing) and (path / "config.json").is_file()):
         target = run.find_run(thing)
         status = dataclasses.asdict(target.status())
-        return {"kind": "run", "id": target.id, "status": status, "config": config.to_dict(target.config())}
+        found = doctor.examine_run(target)
+        return {
+            "kind": "run",
+            "id": target.id,
+            "status": status,
+            "health": {finding.kind: f"{finding.sentence} {finding.remedy}" for finding in found},
+            "states": list(target.states()),
+            "config": config.to_dict(target.config()),
+        }
     model = models.find_model(thing)
     card = model.card()
     return {

@@ -1,5 +1,6 @@
 """Which processor trains, and what it is good at."""
 
+import psutil
 import torch
 
 from ganart.errors import InputError
@@ -14,6 +15,15 @@ def pick(device: str) -> str:
         there = ", ".join(name for name, is_there in available.items() if is_there)
         raise InputError(f"The device {device} is not available on this computer. Use {there}, or auto.")
     return device
+
+
+def free_memory(device: str) -> int:
+    """Bytes that the device has to spare now."""
+    if device == "cuda":
+        return torch.cuda.mem_get_info()[0]
+    if device == "mps":
+        return torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory()
+    return psutil.virtual_memory().available
 
 
 def may_like_bfloat16(device: str) -> bool:

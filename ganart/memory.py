@@ -3,6 +3,7 @@
 import dataclasses
 import weakref
 
+import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
@@ -10,7 +11,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from ganart import probe
 from ganart.config import TrainConfig
-from ganart.training import build, train_step
+from ganart.training import Training, build, train_step
 
 
 class Peak(TorchDispatchMode):
@@ -39,6 +40,14 @@ class Peak(TorchDispatchMode):
         self.now -= size
 
 
+def _make_moments(training: Training) -> None:
+    """Give both optimisers the state that they would make only in their first step."""
+    for network, optimiser in ((training.G, training.opt_G), (training.D, training.opt_D)):
+        for parameter in network.parameters():
+            moments = {name: torch.zeros_like(parameter) for name in ("exp_avg", "exp_avg_sq")}
+            optimiser.state[parameter] = {"step": torch.zeros(()), **moments}
+
+
 def step_bytes(settings: TrainConfig, dtype: str = "bfloat16") -> int:
     """Peak memory in bytes of one step with networks, optimisers and gradients, without what the device's own
     libraries need beside.
@@ -46,15 +55,14 @@ def step_bytes(settings: TrainConfig, dtype: str = "bfloat16") -> int:
     Two small steps are made on the processor; what they take grows in proportion with the batch.
     """
     together = settings.networks.pack * max(1, settings.networks.d_stddev)
-    few = 2 * together
+    few = max(2, together)
     peaks = []
     for batch in (few, 2 * few):
         small = dataclasses.replace(settings, batch=batch, device="cpu")
         with Peak() as counted:
             training = build(small, {})
-            inputs = probe.trial_batch(small)
-            for _ in range(2):  # the optimisers make their state in the first
-                train_step(training, small, inputs, dtype)
+            _make_moments(training)
+            train_step(training, small, probe.trial_batch(small), dtype)
         peaks.append(counted.peak)
     each = (peaks[1] - peaks[0]) / few
     return round(peaks[0] + each * (settings.batch - few))

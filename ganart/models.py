@@ -56,14 +56,38 @@ def pretrained() -> list[Model]:
     return [Model(path.stem, path) for path in sorted(workspace.pretrained_folder().glob("*.safetensors"))]
 
 
+def imported() -> list[Model]:
+    """The models that were copied into the workspace."""
+    return [Model(path.stem, path) for path in sorted((workspace.home() / "models").glob("*.safetensors"))]
+
+
 def list_models() -> list[Model]:
-    """All models: those of the runs, newest first, then those that come with the program."""
-    own = [Model(r.id, r.model, r) for r in run.list_runs() if r.model.is_file()]
-    return own + pretrained()
+    """All models: the best of each run, newest first, then those that were copied in or come with the program."""
+    own = [Model(r.id, _shown(r), r) for r in run.list_runs() if r.model.is_file()]
+    taken = {model.id for model in own}
+    others = {model.id: model for model in [*pretrained(), *imported()] if model.id not in taken}
+    return own + list(others.values())
+
+
+def of_run(owner: Run) -> list[Model]:
+    """All that a run keeps: the best model, the last ("ID@last"), and those on the way ("ID@STEP"), newest first."""
+    if not owner.model.is_file():
+        return []
+    found = [Model(owner.id, _shown(owner), owner)]
+    if owner.best.is_file():
+        found.append(Model(f"{owner.id}@last", owner.model, owner))
+    return found + [
+        Model(f"{owner.id}@{step}", path, owner) for step, path in reversed(owner.checkpoints().items())
+    ]
+
+
+def _shown(owner: Run) -> Path:
+    return owner.best if owner.best.is_file() else owner.model
 
 
 def find_model(text: str) -> Model:
-    """The model that is meant by a path, a run's id or name, or a built-in's name.
+    """The model that is meant by a path, a run's id or name (alone its best; with @last or @STEP others), or a
+    built-in's name.
 
     Raises InputError where there is none or where several runs share the name, ModelError for a run that has
     saved nothing yet.
@@ -75,19 +99,29 @@ def find_model(text: str) -> Model:
         if not path.is_file():
             raise InputError(f"There is no model file at “{text}”. Check the path.")
         return Model(path.stem, path)
-    if [r for r in run.list_runs() if text in (r.id, r.name)]:
-        return _of_run(run.find_run(text))
-    for model in pretrained():
+    name, _, part = text.partition("@")
+    if [r for r in run.list_runs() if name in (r.id, r.name)]:
+        return _of_run(run.find_run(name), part)
+    for model in [*imported(), *pretrained()]:
         if model.id == text:
             return model
     known = ", ".join(model.id for model in list_models()) or "none yet"
     raise InputError(f"There is no model “{text}”. There are: {known}.")
 
 
-def _of_run(owner: Run) -> Model:
+def _of_run(owner: Run, part: str = "") -> Model:
+    """part: "" for the best, "last", or the step of a checkpoint."""
     if not owner.model.is_file():
         raise ModelError(f"The run {owner.id} has saved no model yet. Wait a minute, or start it.")
-    return Model(owner.id, owner.model, owner)
+    if not part:
+        return Model(owner.id, _shown(owner), owner)
+    if part == "last":
+        return Model(f"{owner.id}@last", owner.model, owner)
+    kept = owner.checkpoints()
+    if not part.isdigit() or int(part) not in kept:
+        steps = ", ".join(map(str, kept)) or "none yet"
+        raise InputError(f"{owner.id} has kept no model of step “{part}”. There are: last, {steps}.")
+    return Model(f"{owner.id}@{int(part)}", kept[int(part)], owner)
 
 
 # --- the sheets of a training in one small file

@@ -17,7 +17,10 @@ def model() -> Model:
         st.stop()
     asked = st.query_params.get("model")
     if asked is not None and asked not in found:
-        st.warning(f"There is no model “{asked}” any more. Here is another one.", icon=":material/help:")
+        try:
+            found[asked] = models.find_model(asked)  # a checkpoint of a run, such as 0003-van-gogh@12000
+        except GanartError:
+            st.warning(f"There is no model “{asked}” any more. Here is another one.", icon=":material/help:")
     chosen = found[st.selectbox("Model", list(found), key="model", bind="query-params")]
     try:
         drawing.generator(chosen)

@@ -1,6 +1,7 @@
 """Words that more than one page uses."""
 
 from ganart.card import Card
+from ganart.forecast import duration
 from ganart.run import Run, Status
 
 STATES = {  # state: (what the artist reads, colour of its badge, icon)
@@ -14,15 +15,6 @@ STATES = {  # state: (what the artist reads, colour of its badge, icon)
     "crashed": ("Interrupted", "red", ":material/bolt:"),
     "stuck": ("Not answering", "orange", ":material/help:"),
 }
-
-
-def duration(seconds: float) -> str:
-    """ "about 12 min", the way one says it."""
-    if seconds < 90:
-        return f"about {max(5, 5 * round(seconds / 5))} s"
-    if seconds < 90 * 60:
-        return f"about {round(seconds / 60)} min"
-    return f"about {seconds / 3600:.1f} h"
 
 
 def progress(status: Status) -> str:

@@ -1,0 +1,147 @@
+"""The process that measures for a forecast: `python -m ganart.trial FILE` tries the training that FILE names."""
+
+import dataclasses
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import filelock
+import numpy as np
+
+from ganart import (
+    batches,
+    config,
+    devices,
+    forecast,
+    graph,
+    kept,
+    launch,
+    memory,
+    probe,
+    recovery,
+    saving,
+    training,
+    vitals,
+)
+from ganart.config import IntakeConfig, TrainConfig
+from ganart.dataset import Dataset
+from ganart.errors import BusyError, GanartError
+from ganart.files import read_json, write_json
+from ganart.forecast import Forecast
+from ganart.run import Run
+from ganart.training import Training
+
+PROBE_SECONDS = 6.0
+
+
+def measure(settings: TrainConfig) -> Forecast:
+    """Make some steps of this training, for about PROBE_SECONDS, and see how long they take.
+
+    Raises BusyError where a training starts meanwhile.
+    """
+    devices.tune(settings.device)
+    together = settings.networks.pack * max(1, settings.networks.d_stddev)
+    small = dataclasses.replace(settings, batch=min(settings.batch, max(1, 8 // together) * together))
+    dtype = probe.faster_dtype(small)
+    rough = _rough_seconds(small, dtype) / small.batch
+    hopeless = Forecast(settings.device, settings.networks.size, settings.batch, round(1 / rough, 3))
+    if hopeless.milestones()[1] > 2 * forecast.PATIENCE[1]:
+        return hopeless  # nobody wants to wait for more decimals
+    need, free = memory.step_bytes(settings, dtype), devices.free_memory(settings.device)
+    affordable = int(PROBE_SECONDS / 8 / rough) // together * together
+    tried = dataclasses.replace(settings, batch=min(settings.batch, max(small.batch, affordable)))
+    networks = settings.networks
+    with tempfile.TemporaryDirectory() as folder:
+        shape = 1024, networks.size, networks.size, networks.channels
+        noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+        np.save(Path(folder) / f"images-{networks.size}.npy", noise, allow_pickle=False)
+        form = IntakeConfig(size=networks.size)
+        store = Dataset(Path(folder), "forecast", "", form, len(noise), networks.channels, len(noise) // 2, [])
+        pictures = batches.Pictures(store, settings.device)
+        state = training.build(tried, {})
+        step = _step_seconds(state, tried, pictures, dtype)
+
+        target = Run(Path(folder))
+        (target.folder / "samples").mkdir()
+        started = time.perf_counter()
+        G = training.sampling_generator(state, tried)
+        averaged = time.perf_counter() - started
+        saving.write_sheet(state, tried, target, G)
+        sheet = time.perf_counter() - started
+        vitals.measure(state, tried, pictures, G)
+        look = time.perf_counter() - started - sheet
+        saving.keep(state, tried, target, store, G, vitals.held_out_distance(pictures, tried, G))
+        keep = time.perf_counter() - started - sheet - look
+        state_bytes, model_bytes = target.state.stat().st_size, target.checkpoint_path(state.step).stat().st_size
+    return Forecast(
+        device=settings.device,
+        size=networks.size,
+        batch=settings.batch,
+        images_per_second=round(tried.batch / step, 2),
+        sheet_seconds=round(sheet, 4),
+        look_seconds=round(averaged + look, 4),
+        keep_seconds=round(keep, 4),
+        memory=need,
+        memory_free=free,
+        disk=(kept.STATES + 2) * state_bytes + (kept.CHECKPOINTS + 3) * model_bytes,
+    )
+
+
+def _rough_seconds(settings: TrainConfig, dtype: str) -> float:
+    """Seconds of one step that does everything its recipe can ask for."""
+    state, batch = training.build(settings, {}), probe.trial_batch(settings)
+    for _ in range(2):
+        started = time.perf_counter()
+        training.train_step(state, settings, batch, dtype).tolist()
+        seconds = time.perf_counter() - started
+    return seconds
+
+
+def _step_seconds(state: Training, settings: TrainConfig, pictures: batches.Pictures, dtype: str) -> float:
+    """Mean seconds of a step, cheap and dear ones in their proportion."""
+    make_step = graph.stepper(state, settings, dtype)
+    every = batches.STEER_EVERY * settings.penalty_every
+    forms: dict[tuple[bool, bool], list[int]] = {}
+    for number in range(every):
+        penalised = settings.gamma > 0 and number % settings.penalty_every == 0
+        steered = settings.augment == "steered" and number % batches.STEER_EVERY == 0
+        forms.setdefault((penalised, steered), []).append(number)
+    total = 0.0
+    for numbers in forms.values():
+        timings = []
+        deadline = time.perf_counter() + PROBE_SECONDS / len(forms)
+        while len(timings) < 3 or (time.perf_counter() < deadline and len(timings) < 30):
+            launch.refuse_if_busy(settings.device)
+            started = time.perf_counter()
+            make_step(batches.draw(pictures, settings, numbers[len(timings) % len(numbers)])).tolist()
+            timings.append(time.perf_counter() - started)
+        total += statistics.median(timings[1:]) * len(numbers)
+    return total / every
+
+
+def main() -> int:
+    """The measuring process."""
+    request = Path(sys.argv[1])
+    settings = config.train_from_dict(read_json(request))
+    target = forecast.path_for(settings)
+    try:
+        with launch.device_lock(settings.device).acquire(timeout=0):
+            write_json(target, dataclasses.asdict(measure(settings)))
+    except (BusyError, filelock.Timeout):
+        return 1  # a training has the device; asking again later will tell
+    except (GanartError, RuntimeError, MemoryError) as error:
+        words = launch.device_words(settings.device)
+        sentence = f"The memory of the {words} is not enough for this. Choose a smaller size or network."
+        write_json(
+            target,
+            {"version": forecast.FORECAST_VERSION, "error": sentence if recovery.is_memory(error) else str(error)},
+        )
+    finally:
+        request.unlink(missing_ok=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,84 @@
+"""The commands that keep the workspace in order, move runs between computers, and foretell."""
+
+import argparse
+import dataclasses
+import json
+import sys
+from pathlib import Path
+
+from ganart import dataset, housekeeping, presets, run
+from ganart import forecast as forecasts
+from ganart import pack as packs
+from ganart.errors import InputError
+
+KINDS = ("run", "dataset", "model", "export")
+
+
+def rename(options: argparse.Namespace) -> None:
+    if options.kind == "run":
+        print(housekeeping.rename_run(run.find_run(options.name), options.new).id)
+    elif options.kind == "dataset":
+        print(housekeeping.rename_dataset(options.name, options.new).name)
+    elif options.kind == "model":
+        print(housekeeping.rename_model(options.name, options.new).stem)
+    else:
+        print(housekeeping.rename_export(options.name, options.new).name)
+
+
+def delete(options: argparse.Namespace) -> None:
+    thing = run.find_run(options.name) if options.kind == "run" else options.name
+    describe, remove = {
+        "run": (housekeeping.describe_run, housekeeping.delete_run),
+        "dataset": (housekeeping.describe_dataset, housekeeping.delete_dataset),
+        "model": (housekeeping.describe_model, housekeeping.delete_model),
+        "export": (housekeeping.describe_export, housekeeping.delete_export),
+    }[options.kind]
+    sentence = describe(thing)
+    if not options.yes:
+        if not sys.stdin.isatty():
+            raise InputError(f"{sentence} Nothing was deleted: add --yes to delete without a question.")
+        print(sentence)
+        if input("Delete it? [y/N] ").strip().lower() not in ("y", "yes"):
+            print("Nothing was deleted.")
+            return
+    remove(thing)
+    print(f"Deleted. {sentence}")
+
+
+def disk(options: argparse.Namespace) -> None:
+    used = housekeeping.usage()
+    if options.json:
+        print(json.dumps(used))
+        return
+    for kind, count in used.items():
+        print(f"{kind:10} {housekeeping.words(count):>8}")
+
+
+def pack(options: argparse.Namespace) -> None:
+    path = packs.pack(run.find_run(options.run), options.out, pictures=not options.without_pictures)
+    print(f"{path} ({housekeeping.words(path.stat().st_size)})")
+
+
+def unpack(options: argparse.Namespace) -> None:
+    print(f"run {packs.unpack(Path(options.file)).id}")
+
+
+def forecast(options: argparse.Namespace) -> None:
+    from ganart import devices
+
+    device = devices.pick(options.device)
+    form = (options.size, 3)
+    if options.dataset is not None:
+        store = dataset.open_dataset(options.dataset)
+        form = store.settings.size, store.channels
+    preset = presets.preset(options.preset or presets.usual(*form, device))
+    settings = dataclasses.replace(presets.for_dataset(preset, *form, options.width), device=device)
+    found = forecasts.ask(settings)
+    if options.json:
+        values = dataclasses.asdict(found)
+        budgets = {name.lower(): round(found.kimg(seconds), 1) for name, seconds in forecasts.BUDGETS.items()}
+        print(json.dumps({**values, "verdict": found.verdict(), "kimg": budgets}))
+        return
+    print(found.sentence())
+    for name, seconds in forecasts.BUDGETS.items():
+        print(f"  {name:10} {forecasts.duration(seconds):>12}   {found.kimg(seconds):.0f} thousand pictures")
