@@ -233,7 +233,7 @@ def timelapse(options: argparse.Namespace) -> None:
 
     path = export.check_suffix(options.out, ".gif")
     model = models.find_model(options.run)
-    if (sheet := model.last_sheet()) is None:
+    if (sheet := model.sheet()) is None:
         raise InputError(f"{model.id} came without training sheets. Give a run instead.")
     side = max(images.read_png(sheet).shape[:2])
     scale = _scale(options.scale, images.best_scale(side))

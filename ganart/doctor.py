@@ -56,7 +56,7 @@ def examine(figures: list[dict], vitals: list[dict], settings: TrainConfig, pict
     ]
     if not any(found):
         found.append(_ahead(vitals, settings))
-    return sorted(filter(None, found), key=lambda finding: -LEVELS.index(finding.level))
+    return sorted(filter(None, found), key=lambda finding: (-LEVELS.index(finding.level), finding.since))
 
 
 def examine_run(run: Run) -> list[Finding]:

@@ -9,6 +9,7 @@ import hashlib
 import json
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ BUDGETS = {"Coffee": 15 * 60, "Lunch": 60 * 60, "Overnight": 8 * 3600}  # second
 SHAPES_KIMG, LOOK_KIMG = 40.0, 150.0  # at 64 px: seen until first shapes show, until it is a good look
 PATIENCE = 3 * 3600, 16 * 3600  # seconds to a good look: up to the first "yes", up to the second "with patience"
 FORECAST_VERSION = 1
+MOST_SECONDS = 120.0  # that measuring may take
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,15 @@ def known(settings: TrainConfig) -> Forecast | None:
     if error := values.get("error"):
         raise RunError(error)
     return Forecast(**values)
+
+
+def under_way(settings: TrainConfig) -> bool:
+    """Whether it is being measured now."""
+    try:
+        age = time.time() - path_for(settings).with_suffix(".request").stat().st_mtime
+    except OSError:
+        return False
+    return age < MOST_SECONDS
 
 
 def begin(settings: TrainConfig) -> subprocess.Popen:

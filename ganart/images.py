@@ -37,6 +37,13 @@ def tile(pictures: np.ndarray, columns: int) -> np.ndarray:
     return sheet.reshape(rows * height, columns * width, channels)
 
 
+def untile(sheet: np.ndarray, side: int) -> np.ndarray:
+    """A sheet (rows*side, columns*side, C) -> its pictures, uint8 (rows*columns, side, side, C), row by row."""
+    height, width, channels = sheet.shape
+    rows, columns = height // side, width // side
+    return sheet.reshape(rows, side, columns, side, channels).swapaxes(1, 2).reshape(-1, side, side, channels)
+
+
 def enlarge(picture: np.ndarray, factor: int) -> np.ndarray:
     """uint8 (…, H, W, C) -> (…, factor*H, factor*W, C): every pixel becomes a square."""
     return picture.repeat(factor, axis=-3).repeat(factor, axis=-2)

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,11 +37,14 @@ class Model:
         strip = self.path.with_suffix(".png")
         return read_strip(strip) if strip.is_file() else []
 
-    def last_sheet(self) -> bytes | None:
-        """The newest sheet as PNG bytes; None where there is none."""
+    def sheet(self) -> bytes | None:
+        """The sheet of its own step, or the nearest one, as PNG bytes; None where there is none."""
         if self.run is not None:
-            samples = self.run.samples()
-            return _read(samples[-1]) if samples else None
+            samples, step = self.run.samples(), math.inf
+            with contextlib.suppress(ModelError):  # then the newest will do
+                step = self.card().step
+            nearest = min(reversed(samples), key=lambda path: abs(int(path.stem) - step), default=None)
+            return _read(nearest) if nearest else None
         strip = self.path.with_suffix(".png")
         return images.encode(_read_strip(strip)[1][-1]) if strip.is_file() else None
 
@@ -70,7 +74,7 @@ def list_models() -> list[Model]:
 
 
 def of_run(owner: Run) -> list[Model]:
-    """All that a run keeps: the best model, the last ("ID@last"), and those on the way ("ID@STEP"), newest first."""
+    """All that a run keeps: its best model, the last ("ID@last"), those on the way ("ID@STEP"), newest first."""
     if not owner.model.is_file():
         return []
     found = [Model(owner.id, _shown(owner), owner)]

@@ -1,9 +1,11 @@
 """The process that measures for a forecast: `python -m ganart.trial FILE` tries the training that FILE names."""
 
 import dataclasses
+import os
 import statistics
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -27,7 +29,7 @@ from ganart import (
 )
 from ganart.config import IntakeConfig, TrainConfig
 from ganart.dataset import Dataset
-from ganart.errors import BusyError, GanartError
+from ganart.errors import GanartError
 from ganart.files import read_json, write_json
 from ganart.forecast import Forecast
 from ganart.run import Run
@@ -37,10 +39,7 @@ PROBE_SECONDS = 6.0
 
 
 def measure(settings: TrainConfig) -> Forecast:
-    """Make some steps of this training, for about PROBE_SECONDS, and see how long they take.
-
-    Raises BusyError where a training starts meanwhile.
-    """
+    """Make some steps of this training, for about PROBE_SECONDS, and see how long they take."""
     devices.tune(settings.device)
     together = settings.networks.pack * max(1, settings.networks.d_stddev)
     small = dataclasses.replace(settings, batch=min(settings.batch, max(1, 8 // together) * together))
@@ -113,7 +112,6 @@ def _step_seconds(state: Training, settings: TrainConfig, pictures: batches.Pict
         timings = []
         deadline = time.perf_counter() + PROBE_SECONDS / len(forms)
         while len(timings) < 3 or (time.perf_counter() < deadline and len(timings) < 30):
-            launch.refuse_if_busy(settings.device)
             started = time.perf_counter()
             make_step(batches.draw(pictures, settings, numbers[len(timings) % len(numbers)])).tolist()
             timings.append(time.perf_counter() - started)
@@ -121,15 +119,24 @@ def _step_seconds(state: Training, settings: TrainConfig, pictures: batches.Pict
     return total / every
 
 
+def _give_way(request: Path, device: str) -> None:
+    """End this process as soon as a training wants the device, or nobody wants to know any more."""
+    while request.exists() and launch.active_run(device) is None:
+        time.sleep(0.2)
+    request.unlink(missing_ok=True)
+    os._exit(1)
+
+
 def main() -> int:
     """The measuring process."""
     request = Path(sys.argv[1])
     settings = config.train_from_dict(read_json(request))
+    threading.Thread(target=_give_way, args=(request, settings.device), daemon=True).start()
     target = forecast.path_for(settings)
     try:
         with launch.device_lock(settings.device).acquire(timeout=0):
             write_json(target, dataclasses.asdict(measure(settings)))
-    except (BusyError, filelock.Timeout):
+    except filelock.Timeout:
         return 1  # a training has the device; asking again later will tell
     except (GanartError, RuntimeError, MemoryError) as error:
         words = launch.device_words(settings.device)

@@ -4,7 +4,7 @@ import streamlit as st
 
 from ganart import latent
 from ganart.errors import GanartError
-from ganart.ui import choose, drawing, page, studio
+from ganart.ui import choose, drawing, manage, page, studio
 from ganart.ui.wall import wall
 
 FIRST_KEYFRAMES = "3, 14, 15, 92"
@@ -12,6 +12,7 @@ MAX_KEYFRAMES = 24
 
 page.start()
 st.title("Animate")
+manage.message()
 state = st.session_state
 left, right = st.columns([2, 3], gap="large")
 
@@ -69,3 +70,5 @@ with right:
             state.film = (model.id, kind, studio.make(model, kind, seeds, settings))
     *about, name = state.get("film", (None, None, None))
     studio.show(name if about == [model.id, kind] else None)
+
+studio.earlier()

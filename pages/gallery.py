@@ -3,13 +3,15 @@
 import streamlit as st
 
 from ganart import models, run
-from ganart.ui import page, sheets, words
+from ganart.ui import gallery, manage, page, sheets, words
 
 page.start()
 
 st.title("Gallery")
 st.caption("Every picture here is painted by a network. Step inside one, or teach your own.")
 
+manage.message()
+gallery.while_away()
 active = [r for r in run.list_runs() if r.status().active]
 for item in active:
     status = item.status()
@@ -31,14 +33,23 @@ with st.grid(3, min_column_width=300, gap="medium"):
     for model in found:
         with st.container(border=True), page.error_box():
             card = model.card()
-            if sheet := model.last_sheet():
+            if sheet := model.sheet():
                 st.image(sheets.larger(sheet), width="stretch", alt=f"36 pictures painted by {model.id}")
-            st.markdown(f"**{words.run_title(model.run) if model.run else model.id}**")
+            with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+                st.markdown(f"**{words.run_title(model.run) if model.run else model.id}**")
+                if model.run:
+                    manage.run(model.run)
             st.caption(words.model_line(card))
             with st.container(horizontal=True):
                 to_it = {"model": model.id}
                 st.page_link("pages/explore.py", label="Explore", icon=":material/explore:", query_params=to_it)
                 st.page_link("pages/animate.py", label="Animate", icon=":material/animation:", query_params=to_it)
+                if model.run:
+                    to_run = {"run": model.run.id}
+                    st.page_link("pages/train.py", label="Run", icon=":material/history:", query_params=to_run)
             if about := models.read_about(model):
                 with st.expander("About this model"):
                     st.markdown(about)
+
+gallery.open_packed()
+manage.usage()

@@ -6,7 +6,7 @@ import streamlit as st
 
 from ganart import dataset, run
 from ganart.errors import GanartError
-from ganart.ui import page, prepare, start, watch, words
+from ganart.ui import history, manage, page, prepare, start, watch, words
 
 page.start()
 
@@ -36,9 +36,12 @@ def headline(title: str, label: str, icon: str) -> None:
         st.button(label, icon=icon, on_click=another)
 
 
+manage.message()
 if asked_run:
     chosen = opened(run.find_run, asked_run)
     headline(words.run_title(chosen), "New training", ":material/add:")
+    if line := history.parent_line(chosen):
+        st.caption(line)
     with page.error_box():
         watch.watch(chosen)
 elif asked_dataset:

@@ -168,20 +168,20 @@ def test_what_is_no_strip_is_refused(tmp_path, data):
 def test_a_run_shows_its_own_sheets(make_run):
     run = make_run("0001-art")
     model = models.find_model("art")
-    assert model.sheets() == [] and model.last_sheet() is None
+    assert model.sheets() == [] and model.sheet() is None
     for step, data in sheets(3):
         run.sample_path(step).write_bytes(data)
     assert model.sheets() == sheets(3)
-    assert model.last_sheet() == sheets(3)[-1][1]
+    assert model.sheet() == sheets(3)[-1][1]
 
 
 def test_a_built_in_model_shows_the_strip_beside_it(shelf, tiny_model):
     path = put_on_shelf(shelf, tiny_model, "mnist")
     model = models.find_model("mnist")
-    assert model.sheets() == [] and model.last_sheet() is None
+    assert model.sheets() == [] and model.sheet() is None
     path.with_suffix(".png").write_bytes(models.strip_bytes(sheets(3)))
     assert [step for step, _ in model.sheets()] == [0, 1, 8]
-    np.testing.assert_array_equal(images.read_png(model.last_sheet()), images.read_png(sheets(3)[-1][1]))
+    np.testing.assert_array_equal(images.read_png(model.sheet()), images.read_png(sheets(3)[-1][1]))
 
 
 def test_the_words_of_a_built_in_model(shelf, tiny_model):

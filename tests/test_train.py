@@ -112,7 +112,7 @@ def test_sheets_start_at_step_0_and_lie_dense_early(settings):
     assert max(gaps) * settings.batch <= 600
 
 
-def test_a_finished_run_leaves_a_model_that_draws_its_last_sheet(settings):
+def test_a_finished_run_leaves_a_model_that_draws_its_sheet(settings):
     from ganart import images, latent, render
 
     target = launch.create(dataclasses.replace(settings, save_seconds=60.0), "model")

@@ -2,12 +2,14 @@
 
 import contextlib
 import logging
+import time
 from collections.abc import Iterator
 from contextvars import ContextVar
 from pathlib import Path
 
 import streamlit as st
 
+from ganart import away
 from ganart.errors import GanartError
 from ganart.run import Status
 from ganart.ui import words
@@ -46,12 +48,30 @@ def start() -> None:
     if not _navigated.get():
         navigate()
         st.stop()
+    st.session_state.pop("gone", None)
+    if "away" not in st.session_state:
+        seen = away.last_seen()
+        gone = seen is not None and time.time() - seen > away.AWAY_SECONDS
+        st.session_state.away = away.happened(seen) if gone else []
     _heartbeat()
+
+
+def go(**query: str) -> None:
+    """In a callback: the page is about something else from here on."""
+    st.query_params.from_dict(query)
+    st.session_state.gone = True
+
+
+def follow() -> None:
+    """First line of a fragment whose buttons may `go`: then the whole page is drawn anew, not it alone."""
+    if st.session_state.pop("gone", False):
+        st.rerun()
 
 
 @st.fragment(run_every=5.0)
 def _heartbeat() -> None:
-    """Keeps asking, so that a tab finds a restarted server again by itself."""
+    """Keeps asking, so that a tab finds a restarted server again by itself; and notes that somebody is there."""
+    away.touch()
 
 
 @contextlib.contextmanager

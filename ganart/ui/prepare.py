@@ -7,7 +7,7 @@ from ganart import config, dataset, images, intake
 from ganart.config import IntakeConfig
 from ganart.dataset import Dataset
 from ganart.errors import GanartError
-from ganart.ui import page
+from ganart.ui import manage, page
 
 SOURCES = {
     "folder": "Drop a folder",
@@ -97,8 +97,10 @@ def _choose_prepared() -> None:
         return f"{name} · {stores[name].count:,} pictures of {stores[name].settings.size} px"
 
     name = st.selectbox("Dataset", list(stores), format_func=line)
-    if st.button("Look at the pictures", type="primary", icon=":material/arrow_forward:"):
-        _open(name)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button("Look at the pictures", type="primary", icon=":material/arrow_forward:"):
+            _open(name)
+        manage.dataset(name)
 
 
 def _prepare_upload(files: object, settings: IntakeConfig) -> None:

@@ -5,27 +5,27 @@ import dataclasses
 import streamlit as st
 
 from ganart import launch, presets, run, workspace
+from ganart.config import TrainConfig
 from ganart.dataset import Dataset
 from ganart.errors import GanartError
-from ganart.ui import page, words
+from ganart.ui import expert, foretell, manage, page, words
 
 WIDTHS = {16: "Small", 32: "Medium", 64: "Large"}  # channels next to the picture
 
 
 def settings(store: Dataset) -> None:
-    """Preset and length, and the button that starts."""
+    """Recipe, network and length, what they will cost, and the button that starts."""
     device = _device()
     form = store.settings.size, store.channels
     fitting = presets.fitting(*form)
     name = st.selectbox("Recipe", fitting, fitting.index(presets.usual(*form, device)), key="preset")
     st.caption(presets.DESCRIPTIONS[name])
     preset = presets.preset(name)
-    width = preset.networks.width
     if not name.startswith("mnist-"):
-        width = st.segmented_control(
+        st.segmented_control(
             "Network",
             list(WIDTHS),
-            default=width,
+            default=preset.networks.width,
             required=True,
             format_func=WIDTHS.get,
             key=f"width-{name}",  # each recipe has its own usual one
@@ -39,9 +39,13 @@ def settings(store: Dataset) -> None:
         preset.kimg,
         step=10.0,
         key=f"kimg-{name}",  # each recipe has its own usual length
-        help="How many pictures the network looks at. You can stop at any time and keep what it learned.",
+        help="How many pictures the network looks at. You can stop at any time and keep what it learned, and go "
+        "on later.",
     )
-    st.number_input("Seed of the training", 0, 2**32 - 1, 0, key="train_seed")
+    budgets = st.container()
+    expert.ask(preset)
+    with budgets:
+        fits = foretell.show(_chosen(store, name, device), f"kimg-{name}")
     st.caption(f"Trains on the {launch.device_words(device)} of this computer.")
     if message := st.session_state.pop("start_error", None):
         st.error(message, icon=":material/error:")
@@ -49,8 +53,24 @@ def settings(store: Dataset) -> None:
         "Start training",
         type="primary",
         icon=":material/play_arrow:",
+        disabled=not fits,
         on_click=_start,
-        args=(store, name, device, width),
+        args=(store, name, device),
+    )
+
+
+def _chosen(store: Dataset, name: str, device: str) -> TrainConfig:
+    """The settings as they are chosen now; raises InputError where they do not fit together."""
+    preset, state = presets.preset(name), st.session_state
+    width = state.get(f"width-{name}", preset.networks.width)
+    fitted = presets.for_dataset(preset, store.settings.size, store.channels, width)
+    return dataclasses.replace(
+        fitted,
+        dataset=store.name,
+        dataset_hash=store.hash,
+        kimg=float(state.get(f"kimg-{name}", preset.kimg)),
+        device=device,
+        **expert.chosen(preset),
     )
 
 
@@ -61,22 +81,11 @@ def _device() -> str:
     return devices.pick("auto")
 
 
-def _start(store: Dataset, preset: str, device: str, width: int) -> None:
-    state = st.session_state
+def _start(store: Dataset, name: str, device: str) -> None:
     try:
-        width = state.get(f"width-{preset}", width)  # the newest choice
-        chosen = presets.for_dataset(presets.preset(preset), store.settings.size, store.channels, width)
-        chosen = dataclasses.replace(
-            chosen,
-            dataset=store.name,
-            dataset_hash=store.hash,
-            kimg=float(state[f"kimg-{preset}"]),
-            seed=int(state.train_seed),
-            device=device,
-        )
-        started = launch.launch(chosen, workspace.slug(store.name))
+        started = launch.launch(_chosen(store, name, device), workspace.slug(store.name))
     except GanartError as error:
-        state.start_error = str(error)
+        st.session_state.start_error = str(error)
         return
     st.query_params.from_dict({"run": started.id})
 
@@ -112,6 +121,7 @@ def earlier_runs() -> None:
             )
             page.state_badge(status)
             st.caption(f"{status.kimg:.1f} thousand pictures seen")
+            manage.run(item)
 
 
 def _watch(run_id: str) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from ganart import export, film, images, workspace
+from ganart import export, film, housekeeping, images, workspace
 from ganart.models import Model
-from ganart.ui import drawing
+from ganart.ui import drawing, manage
 
 WALK, GRID, GROWTH = "Walk", "Grid of loops", "Growth"
 KINDS = {  # as they are called on the page and in the address; what the film is
@@ -16,6 +16,7 @@ KINDS = {  # as they are called on the page and in the address; what the film is
     GROWTH: "The training in fast motion: the same 36 points of the latent space, from noise to now.",
 }
 SIDES = (256, 512, 768)
+MOST_EARLIER = 30
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def _make(model: Model, kind: str, seeds: list[int], wanted: FilmSettings, progr
         scale = images.best_scale(size, wanted.side)
         data = film.walk(G, card.hash, seeds, wanted.seconds, wanted.fps, scale, progress)
     else:
-        sheet = model.last_sheet()
+        sheet = model.sheet()
         side = max(images.read_png(sheet).shape[:2]) if sheet else size
         data = film.growth(model, wanted.seconds, wanted.fps, images.best_scale(side, wanted.side))
     folder = workspace.folder("exports")
@@ -102,3 +103,20 @@ def show(name: str | None) -> None:
         st.caption(f"{len(data) / 1e6:.1f} MB · kept in the workspace as exports/{path.name}")
     if len(data) > 8e6:
         st.caption("Over 8 MB is much for a GIF: a smaller size or fewer seconds travel better.")
+
+
+def earlier() -> None:
+    """The files that were made before, with their menus."""
+    files = sorted(workspace.folder("exports").glob("*.*"), key=lambda path: path.stat().st_mtime, reverse=True)
+    if not files:
+        return
+    with st.expander(f"Made before ({len(files)})", icon=":material/folder:"):
+        for path in files[:MOST_EARLIER]:
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.markdown(f"{path.name}  :gray[{housekeeping.words(path.stat().st_size)}]")
+                st.download_button(
+                    "Download", path.read_bytes, file_name=path.name, key=f"get-{path.name}", on_click="ignore"
+                )
+                manage.export(path.name)
+        if len(files) > MOST_EARLIER:
+            st.caption(f"{len(files) - MOST_EARLIER} older ones lie in the workspace under exports/.")

@@ -1,26 +1,27 @@
-"""A run to watch: its newest sheet, its figures, and the buttons that steer it."""
+"""A run to watch: its newest sheet, its health and its figures, and the buttons that steer it."""
 
 import time
 
-import altair
-import pandas as pd
 import streamlit as st
 
-from ganart import launch
+from ganart import dataset, doctor, images, launch, nearest
+from ganart.doctor import Finding
 from ganart.errors import GanartError
 from ganart.run import Run, Status
-from ganart.ui import page, sheets, words
+from ganart.ui import figures, history, manage, notify, page, sheets, words
 
-CHART_POINTS = 300
+COMPARED = 6  # painted pictures that are shown beside their nearest training pictures
 
 
 def watch(run: Run) -> None:
     """Show a run, renewed every second while it is at work."""
     active = run.status().active
     st.fragment(_live, run_every=1.0 if active else None)(run, active)
+    st.fragment(history.show, run_every=5.0 if active else None)(run)
 
 
 def _live(run: Run, was_active: bool) -> None:
+    page.follow()
     status = run.status()
     if was_active != status.active:
         st.rerun()  # the run has ended or goes on: draw the page anew, without the timer or with it
@@ -30,11 +31,22 @@ def _live(run: Run, was_active: bool) -> None:
     st.progress(status.progress)
     _messages(run, status)
     _buttons(run, status)
+    settings, lines, vitals = run.config(), run.metrics(), run.vitals()
+    pictures = _pictures(settings.dataset, settings.dataset_hash)
+    _health(run, doctor.examine(lines, vitals, settings, pictures), bool(vitals))
     left, right = st.columns([3, 2], gap="large")
     with left:
-        _sheet(run)
+        _sheet(run, settings.batch)
     with right:
-        _charts(run)
+        figures.show(lines, vitals, settings)
+
+
+@st.cache_data(max_entries=50, show_spinner=False)
+def _pictures(name: str, digest: str) -> int:
+    try:
+        return dataset.find(name, digest).training
+    except GanartError:
+        return 0
 
 
 def _messages(run: Run, status: Status) -> None:
@@ -80,6 +92,10 @@ def _buttons(run: Run, status: Status) -> None:
                 ("Animate", "pages/animate.py", ":material/animation:"),
             ):
                 st.page_link(file, label=label, icon=icon, query_params={"model": run.id})
+        if not status.active:
+            history.longer(run)
+            manage.run(run)
+        notify.at_the_end(run, status)
 
 
 def _button(label: str, icon: str, action: object, argument: object) -> None:
@@ -93,59 +109,79 @@ def _resume(run: Run) -> None:
         st.session_state.watch_error = str(error)
 
 
-def _sheet(run: Run) -> None:
+# --- health
+
+
+def _health(run: Run, found: list[Finding], measured: bool) -> None:
+    """The traffic light, what is wrong, and the button that mends it."""
+    label, colour, icon = words.LIGHTS[doctor.light(found)]
+    with st.container(horizontal=True, vertical_alignment="center", key="health"):
+        st.badge(label, color=colour, icon=icon)
+        if not found:
+            st.caption("Nothing looks wrong." if measured else "The first look at its health comes in a moment.")
+            return
+        st.markdown(f"{found[0].sentence} {found[0].remedy}")
+        if found[0].changes:
+            st.button(
+                words.changes(found[0].changes),
+                icon=":material/healing:",
+                key="remedy",
+                on_click=history.branch,
+                args=(run, history.healthy(run, found[0].since), found[0].changes),
+                help="Starts a branch beside this run, from its last healthy state. This run stays as it is.",
+            )
+    for other in found[1:]:
+        st.caption(f"{other.sentence} {other.remedy}")
+
+
+# --- pictures
+
+
+def _sheet(run: Run, batch: int) -> None:
     samples = run.samples()
     if not samples:
         st.skeleton(height=480)
         return
-    batch = run.config().batch
-    newest = samples[-1]
+    share = st.session_state.get("back", 100) / 100
+    chosen = samples[round(share * (len(samples) - 1))]
     try:
-        sheet = newest.read_bytes()
+        sheet = chosen.read_bytes()
     except FileNotFoundError:  # the run has just been taken back to an earlier state
         return
+    step = int(chosen.stem)
     st.image(
-        sheets.larger(sheet),
+        sheets.larger(sheet), width=640, alt=f"Sheet of 36 pictures that the network draws after {step} steps"
+    )
+    st.caption(f"The same 36 points of the latent space, after {step * batch:,} pictures seen.")
+    st.slider(
+        "Back through the training",
+        0,
+        100,
+        100,
+        key="back",
+        format="%d %%",
         width=640,
-        alt=f"Sheet of 36 pictures that the network draws after {int(newest.stem)} steps",
+        help="All the way to the right follows the newest sheet.",
     )
-    st.caption(f"The same 36 points of the latent space, after {int(newest.stem) * batch:,} pictures seen.")
+    if st.toggle("Compare with your pictures", key="compare", help="Does it invent, or does it copy?"):
+        with page.error_box():
+            _compare(run, sheet)
 
 
-def _charts(run: Run) -> None:
-    lines = run.metrics()
-    if not lines:
-        st.caption("The first figures come in a moment.")
-        return
-    frame = pd.DataFrame(lines)
-    width = max(1, len(frame) // CHART_POINTS)
-    frame = frame.groupby(frame.index // width).mean()
-    st.markdown("**Losses**")
-    _chart(frame, {"loss_D": "critic", "loss_G": "painter"}, "Loss of critic and painter over pictures seen")
-    st.caption("Two players: when one gets better, the other's loss rises. Neither line should run away for good.")
-    st.markdown("**What the critic believes**")
-    _chart(frame, {"D_real": "yours", "D_fake": "painted"}, "How real the critic takes both kinds to be", (0, 1))
-    st.caption("1 means surely real. The closer the two lines, the better the painter fools the critic.")
-    if run.config().augment == "steered":
-        share = lines[-1].get("augment", 0.0)
-        st.caption(
-            f"The critic sees {share:.0%} of all pictures altered: shifted, tinted, with a piece missing. The "
-            "share rises while it learns your pictures by heart."
-        )
-
-
-def _chart(
-    frame: pd.DataFrame, names: dict[str, str], alt: str, domain: tuple[float, float] | None = None
-) -> None:
-    long = frame[["kimg", *names]].rename(columns=names).melt("kimg", var_name="who", value_name="value")
-    chart = (
-        altair.Chart(long)
-        .mark_line(strokeWidth=1.5)
-        .encode(
-            x=altair.X("kimg", title="thousand pictures seen"),
-            y=altair.Y("value", title=None, scale=altair.Scale(domain=domain) if domain else altair.Undefined),
-            color=altair.Color("who", title=None, sort=list(names.values())).legend(orient="top"),
-        )
-        .properties(height=250)
+def _compare(run: Run, sheet: bytes) -> None:
+    settings = run.config()
+    painted, yours = _nearest(sheet, settings.networks.size, settings.dataset, settings.dataset_hash)
+    st.image(painted, width=640, alt=f"{COMPARED} painted pictures, those nearest to one of yours first")
+    st.image(yours, width=640, alt="For each of them the picture of yours that is nearest to it")
+    st.caption(
+        "Above, the painted pictures that come nearest to yours; below each, the one of yours it is nearest to."
     )
-    st.altair_chart(chart, alt=alt)
+
+
+@st.cache_data(max_entries=20, show_spinner=False)
+def _nearest(sheet: bytes, size: int, name: str, digest: str) -> tuple[bytes, bytes]:
+    store = dataset.find(name, digest)
+    painted = images.untile(images.read_png(sheet), size)
+    real, distances = nearest.nearest(painted, store)
+    closest = distances.argsort()[:COMPARED]
+    return tuple(sheets.png(images.tile(some[closest], COMPARED), 640) for some in (painted, real))

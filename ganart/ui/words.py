@@ -17,6 +17,21 @@ STATES = {  # state: (what the artist reads, colour of its badge, icon)
 }
 
 
+LIGHTS = {  # of the doctor, likewise
+    "green": ("Healthy", "green", ":material/check_circle:"),
+    "yellow": ("Have a look", "orange", ":material/error:"),
+    "red": ("Needs help", "red", ":material/warning:"),
+}
+REMEDIES = {"full": "Alter every picture", "steered": "Alter pictures as needed"}  # of the augmentation
+
+
+def changes(values: dict) -> str:
+    """The button of a remedy: what it will change."""
+    if "augment" in values:
+        return REMEDIES[values["augment"]]
+    return f"Go on with a learning rate of {values['lr']:.2g}" if "lr" in values else "Go on"
+
+
 def progress(status: Status) -> str:
     """One line on how far a run is: pictures seen, speed, time left."""
     parts = [f"{status.kimg:.1f} of {status.total_kimg:.0f} thousand pictures seen"]

@@ -1,0 +1,70 @@
+"""Settings for those who know what they want: each with a plain sentence, and the recipe's own value first."""
+
+import streamlit as st
+
+from ganart.config import TrainConfig
+
+AUGMENT = {"off": "Off", "steered": "As needed", "full": "Full"}
+
+
+def ask(preset: TrainConfig) -> None:
+    """The form; `chosen` has what was entered."""
+    name = preset.preset
+    with st.expander("More settings", icon=":material/tune:"):
+        st.number_input(
+            "Seed of the training",
+            0,
+            2**32 - 1,
+            0,
+            key=f"seed-{name}",
+            help="Another seed is another painter: the same pictures, another way through them.",
+        )
+        st.number_input(
+            "Learning rate",
+            1e-6,
+            0.1,
+            preset.lr,
+            step=1e-4,
+            format="%.6f",
+            key=f"lr-{name}",
+            help="How big the steps are. Half of it is calmer and slower; twice as much may not hold.",
+        )
+        st.select_slider(
+            "Pictures in a step",
+            [16, 32, 64, 128, 256],
+            preset.batch,
+            key=f"batch-{name}",
+            help="More give a surer step and need more memory.",
+        )
+        st.segmented_control(
+            "Altered pictures for the critic",
+            list(AUGMENT),
+            default=preset.augment,
+            required=True,
+            format_func=AUGMENT.get,
+            key=f"augment-{name}",
+            help="Shifted, tinted, with a piece missing: so that it cannot learn a small folder by heart. "
+            "“As needed” begins with none.",
+        )
+        if preset.gamma:
+            st.number_input(
+                "Weight of the gradient penalties",
+                0.0,
+                1000.0,
+                preset.gamma,
+                key=f"gamma-{name}",
+                help="How much the critic is held back. More is steadier and softer, less is sharper and riskier.",
+            )
+        st.toggle(
+            "Mirror half of the pictures",
+            preset.flip,
+            key=f"flip-{name}",
+            help="Twice as much to learn from. Off for writing, and for anything with a left and a right.",
+        )
+
+
+def chosen(preset: TrainConfig) -> dict:
+    """What was entered, as fields of TrainConfig."""
+    state, name = st.session_state, preset.preset
+    fields = ("seed", "lr", "batch", "augment", "gamma", "flip")
+    return {field: state[f"{field}-{name}"] for field in fields if f"{field}-{name}" in state}

@@ -1,0 +1,167 @@
+"""The way that a run has come: its checkpoints as a strip of film, going back to one, and training longer."""
+
+import numpy as np
+import streamlit as st
+
+from ganart import images, launch, workspace
+from ganart.dataset import list_datasets
+from ganart.errors import GanartError
+from ganart.run import Run
+from ganart.ui import page, words
+from ganart.ui.wall import wall
+
+LESS = {1.0: "As before", 0.5: "Half", 0.25: "A quarter"}  # learning rate of a branch
+AUGMENT = {"off": "Off", "steered": "As needed", "full": "Full"}
+
+
+def show(run: Run) -> None:
+    """The strip, and below it what can be done with the checkpoint that was picked."""
+    page.follow()
+    checkpoints = run.checkpoints()
+    samples = {int(path.stem): path for path in run.samples()}
+    if not checkpoints or not samples:
+        return
+    batch = run.config().batch
+    steps = list(checkpoints)
+    seen = {step: f"{step * batch:,} pictures seen" for step in steps}
+    st.subheader("The way here")
+    frames = [_frame(samples[min(samples, key=lambda at: abs(at - step))].read_bytes()) for step in steps]
+
+    def pick(index: int) -> None:
+        st.session_state.picked_step = steps[index]
+
+    picked = st.session_state.get("picked_step")
+    wall(
+        np.stack(frames),
+        [f"After {seen[step]}{', can be gone back to' if step in run.states() else ''}" for step in steps],
+        key="strip",
+        title="Checkpoints of this run, oldest first",
+        on_pick=pick,
+        selected=steps.index(picked) if picked in steps else None,
+        across=12,
+        side=72,
+    )
+    if picked not in steps:
+        st.caption("Checkpoints that were kept on the way. Pick one to play with it, or to go on from there.")
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"After **{seen[picked]}**")
+        st.page_link(
+            "pages/explore.py",
+            label="Explore this one",
+            icon=":material/explore:",
+            query_params={"model": f"{run.id}@{picked}"},
+        )
+        if picked in run.states():
+            _go_on_from(run, picked)
+        else:
+            nearest = min(run.states(), key=lambda step: abs(step - picked), default=None)
+            if nearest is not None:
+                st.caption(f"Its whole state was not kept. The nearest that was: {seen.get(nearest, nearest)}.")
+
+
+@st.cache_data(max_entries=200, show_spinner=False)
+def _frame(sheet: bytes) -> np.ndarray:
+    """The first four pictures of a sheet of 6x6, as one."""
+    pixels = images.read_png(sheet)
+    side = pixels.shape[0] // 6
+    return pixels[: 2 * side, : 2 * side]
+
+
+def _go_on_from(run: Run, step: int) -> None:
+    settings = run.config()
+    with st.popover("Go on from here", icon=":material/undo:"):
+        st.caption("A branch: a new run that starts from this state. The run itself stays as it is.")
+        rate = st.segmented_control(
+            "Learning rate", list(LESS), default=1.0, required=True, format_func=LESS.get, key="branch_rate"
+        )
+        augment = st.segmented_control(
+            "Altered pictures for the critic",
+            list(AUGMENT),
+            default=settings.augment,
+            required=True,
+            format_func=AUGMENT.get,
+            key="branch_augment",
+        )
+        least = step * settings.batch / 1000
+        kimg = st.number_input(
+            "Length in all, in thousand pictures seen",
+            least + 1,
+            1e6,
+            max(settings.kimg, least + 1),
+            key="branch_kimg",
+        )
+        changes = {"lr": settings.lr * rate, "augment": augment, "kimg": float(kimg)}
+        st.button(
+            "Start the branch",
+            type="primary",
+            icon=":material/alt_route:",
+            on_click=branch,
+            args=(run, step, changes),
+        )
+
+
+def longer(run: Run) -> None:
+    """Go on with a run that has ended: longer, and on other pictures if wanted."""
+    if not run.state.is_file():
+        return
+    settings, status = run.config(), run.status()
+    with st.popover("Train longer", icon=":material/more_time:"):
+        kimg = st.number_input(
+            "Length in all, in thousand pictures seen",
+            status.kimg + 1,
+            1e6,
+            max(settings.kimg, 2 * status.kimg, status.kimg + 1),
+            key="longer_kimg",
+        )
+        form = settings.networks.size, settings.networks.channels
+        stores = {s.name: s for s in list_datasets() if (s.settings.size, s.channels) == form}
+        name = settings.dataset
+        if stores:
+            names = list(stores)
+            name = st.selectbox(
+                "Pictures",
+                names,
+                names.index(settings.dataset) if settings.dataset in names else 0,
+                key="longer_pictures",
+                help="To add pictures, prepare the larger folder first; then choose it here.",
+            )
+        changes = {"kimg": float(kimg)}
+        if name in stores:
+            changes |= {"dataset": name, "dataset_hash": stores[name].hash}
+        st.caption("A branch: a new run that goes on from the end of this one.")
+        st.button(
+            "Go on", type="primary", icon=":material/play_arrow:", on_click=branch, args=(run, None, changes)
+        )
+
+
+def healthy(run: Run, since: int) -> int | None:
+    """The newest kept state from before the step `since`, else the oldest; None where no state was kept."""
+    states = list(run.states())
+    return next((step for step in reversed(states) if step < since), states[0] if states else None)
+
+
+def branch(run: Run, step: int | None, changes: dict) -> None:
+    """Make the branch, stop what trains on its device if it is this run, and start it."""
+    state = st.session_state
+    try:
+        if run.status().active:
+            launch.stop(run)
+        made = launch.branch(run, step, changes)
+        launch.relaunch(made)
+    except GanartError as error:
+        state.watch_error = str(error)
+        return
+    for key in ("picked_step", "back", "compare"):
+        state.pop(key, None)
+    page.go(run=made.id)
+
+
+def parent_line(run: Run) -> str:
+    """ "goes on from van-gogh (0003) at step 1,200", for a branch; else empty."""
+    source, _, step = run.config().parent.partition("@")
+    if not step:
+        return ""
+    folder = workspace.folder("runs") / source
+    title = words.run_title(Run(folder)) if folder.is_dir() else source
+    return f"Goes on from {title} at step {int(step):,}."
