@@ -84,7 +84,7 @@ def _chart(
         .mark_line(strokeWidth=1.5)
         .encode(
             x=altair.X("kimg", title="thousand pictures seen"),
-            y=altair.Y("value", title=None, scale=scale),
+            y=altair.Y("value", title=None, scale=scale, axis=altair.Axis(tickCount=4)),
             color=altair.Color("who", title=None, sort=list(names.values())).legend(orient="top"),
         )
         .properties(height=250)

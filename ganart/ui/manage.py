@@ -7,7 +7,7 @@ import streamlit as st
 from ganart import housekeeping, pack, workspace
 from ganart.errors import GanartError
 from ganart.run import Run
-from ganart.ui import page, words
+from ganart.ui import page
 
 
 def _attempt(work: Callable, *arguments: object) -> object | None:
@@ -50,7 +50,7 @@ def run(target: Run) -> None:
     with _menu(key):
         _rename(key, target.name, renamed)
         st.button("Pack into one file", icon=":material/inventory_2:", key=f"pack-{key}", on_click=packed)
-        _delete(key, words.run_title(target), lambda: housekeeping.describe_run(target), deleted)
+        _delete(key, lambda: housekeeping.describe_run(target), deleted)
 
 
 def dataset(name: str) -> None:
@@ -65,7 +65,6 @@ def dataset(name: str) -> None:
         _rename(key, name, renamed)
         _delete(
             key,
-            name,
             lambda: housekeeping.describe_dataset(name),
             lambda: _attempt(housekeeping.delete_dataset, name),
         )
@@ -84,7 +83,6 @@ def export(file: str) -> None:
         _rename(key, stem, renamed)
         _delete(
             key,
-            file,
             lambda: housekeeping.describe_export(file),
             lambda: _attempt(housekeeping.delete_export, file),
         )
@@ -99,21 +97,24 @@ def _rename(key: str, name: str, renamed: Callable[[], None]) -> None:
     st.button("Rename", icon=":material/edit:", key=f"rename-{key}", on_click=renamed)
 
 
-def _delete(key: str, title: str, describe: Callable[[], str], deleted: Callable[[], object]) -> None:
-    if st.button("Delete", icon=":material/delete:", key=f"delete-{key}"):
-        _confirm(title, describe(), deleted)
+def _delete(key: str, describe: Callable[[], str], deleted: Callable[[], object]) -> None:
+    """The button; behind it what goes, and the question whether it shall."""
+    state, asked = st.session_state, f"confirm-{key}"
 
+    def ask() -> None:
+        state[asked] = True
 
-@st.dialog("Delete for good?")
-def _confirm(title: str, sentence: str, deleted: Callable[[], object]) -> None:
-    st.markdown(f"**{title}**")
-    st.write(sentence)
-    with st.container(horizontal=True):
-        if st.button("Delete it", type="primary", icon=":material/delete:", key="really-delete"):
-            deleted()
-            st.rerun()
-        if st.button("Keep it", key="keep"):
-            st.rerun()
+    def really() -> None:
+        state.pop(asked, None)
+        deleted()
+
+    if not state.get(asked):
+        st.button("Delete", icon=":material/delete:", key=f"delete-{key}", on_click=ask)
+        return
+    with page.error_box():
+        st.warning(f"This goes for good. {describe()}", icon=":material/delete:")
+    st.button("Delete it", type="primary", key=f"really-{key}", on_click=really)
+    st.button("Keep it", key=f"keep-{key}", on_click=lambda: state.pop(asked, None))
 
 
 def usage() -> None:

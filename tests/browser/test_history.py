@@ -95,18 +95,15 @@ def test_going_back_training_longer_another_name_and_deletion(base, server, page
     page.get_by_role("heading", level=1, name="better-one (0003)").wait_for()
     assert [item.id for item in run.list_runs()] == ["0003-better-one", branch.id, first.id]
 
-    # Deletion asks first and names what goes.
+    # Deletion, in the same menu, asks first and names what goes.
     page.get_by_role("button", name="More", exact=True).click()
     page.get_by_role("button", name="Delete", exact=True).click()
-    dialog = page.get_by_role("dialog")
-    dialog.get_by_text(re.compile("0003-better-one")).wait_for()
-    dialog.get_by_role("button", name="Keep it").click()
-    dialog.wait_for(state="detached")
+    page.get_by_text(re.compile("This goes for good. 0003-better-one")).wait_for()
+    page.get_by_role("button", name="Keep it").click()
+    page.get_by_text("This goes for good").wait_for(state="detached")
     assert len(run.list_runs()) == 3
-    if not page.get_by_role("button", name="Delete", exact=True).is_visible():
-        page.get_by_role("button", name="More", exact=True).click()
     page.get_by_role("button", name="Delete", exact=True).click()
-    page.get_by_role("dialog").get_by_role("button", name="Delete it").click()
+    page.get_by_role("button", name="Delete it").click()
     page.get_by_text("Where are the pictures?").wait_for()
     assert [item.id for item in run.list_runs()] == [branch.id, first.id]
     assert not page.errors
