@@ -9,9 +9,10 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from ganart.card import Card, metadata, parse
+from ganart import workspace
+from ganart.card import Card, metadata, parse, read_card
 from ganart.config import NetworkConfig
-from ganart.errors import ModelError
+from ganart.errors import InputError, ModelError
 from ganart.files import write_atomic
 from ganart.networks import Discriminator, Generator
 
@@ -98,6 +99,18 @@ def load_generator(path: Path) -> tuple[Generator, Card]:
     G = Generator(card.networks)
     load_named(G, "G", tensors)
     return G.eval().requires_grad_(False), card
+
+
+def take_in(path: Path) -> str:
+    """Copy a model file into the workspace, checked -> its name there. Raises ModelError for anything that is not
+    exactly right; InputError where the same name holds another model."""
+    _, card = load_tensors(path)
+    name = workspace.slug(path.stem)
+    target = workspace.folder("models") / f"{name}.safetensors"
+    if target.exists() and read_card(target).hash != card.hash:
+        raise InputError(f"The name “{name}” is taken by another model. Rename the file, then open it again.")
+    write_atomic(target, path.read_bytes())
+    return name
 
 
 def save_state(path: Path, tensors: dict[str, Tensor], values: dict) -> None:

@@ -128,8 +128,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("run")
     command.add_argument("--without-pictures", action="store_true", help="leave the dataset out")
     command.add_argument("--out", type=Path, required=True, help="a .ganart")
-    command = add("unpack", upkeep.unpack, "Open a packed run here.")
-    command.add_argument("file", help="a .ganart")
+    command = add("unpack", upkeep.unpack, "Open a packed run here, or take in a model.")
+    command.add_argument("file", help="a .ganart, or a model’s .safetensors")
 
     command = add("info", commands.info, "What a model, a run or an exported file says of itself.")
     command.add_argument("thing", help="model, run, or an exported .gif or .png")

@@ -4,9 +4,8 @@ import argparse
 import dataclasses
 import json
 import sys
-from pathlib import Path
 
-from ganart import dataset, housekeeping, presets, run
+from ganart import dataset, housekeeping, presets, run, workspace
 from ganart import forecast as forecasts
 from ganart import pack as packs
 from ganart.errors import InputError
@@ -60,7 +59,13 @@ def pack(options: argparse.Namespace) -> None:
 
 
 def unpack(options: argparse.Namespace) -> None:
-    print(f"run {packs.unpack(Path(options.file)).id}")
+    path = workspace.given_path(options.file)
+    if path.suffix == ".safetensors":
+        from ganart import checkpoint
+
+        print(f"model {checkpoint.take_in(path)}")
+    else:
+        print(f"run {packs.unpack(path).id}")
 
 
 def forecast(options: argparse.Namespace) -> None:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ganart import models, run
+from ganart import models, run, workspace
 from ganart.ui import gallery, manage, page, sheets, words
 
 page.start()
@@ -39,6 +39,8 @@ with st.grid(3, min_column_width=300, gap="medium"):
                 st.markdown(f"**{words.run_title(model.run) if model.run else model.id}**")
                 if model.run:
                     manage.run(model.run)
+                elif model.path.is_relative_to(workspace.home()):
+                    manage.model(model.id)
             st.caption(words.model_line(card))
             with st.container(horizontal=True):
                 to_it = {"model": model.id}

@@ -55,7 +55,7 @@ TRAINER = {
         "trial",
     )
 }
-TORCH_FREE_UI = ["sheets", "watch", "page", "words"]
+TORCH_FREE_UI = ["sheets", "watch", "history", "manage", "gallery", "page", "words"]
 PICKLES = {"pickle", "cPickle", "_pickle", "marshal", "shelve", "joblib", "dill", "cloudpickle"}
 
 

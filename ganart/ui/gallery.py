@@ -5,7 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from ganart import pack, run, workspace
+from ganart import pack, workspace
 from ganart.errors import GanartError
 from ganart.run import Run
 from ganart.ui import words
@@ -27,21 +27,34 @@ def _dismiss() -> None:
 
 
 def open_packed() -> None:
-    """Take in a run that was packed on another computer."""
-    with st.expander("Open a packed run", icon=":material/unarchive:"):
+    """Take in a run that was packed on another computer, or a model."""
+    with st.expander("Open a packed run or a model", icon=":material/unarchive:"):
         st.caption("A run can be packed into one file on one computer and trained on, or played with, on another.")
         turn = st.session_state.get("packed_turn", 0)
-        file = st.file_uploader("Packed run", type="ganart", key=f"packed-{turn}", max_upload_size=1024)
+        file = st.file_uploader(
+            "Packed run or model", type=["ganart", "safetensors"], key=f"packed-{turn}", max_upload_size=1024
+        )
         if file is None or not st.button("Open it", type="primary", icon=":material/unarchive:"):
             return
         try:
             with tempfile.TemporaryDirectory(dir=workspace.folder("uploads")) as folder:
-                path = Path(folder) / "packed.ganart"
-                path.write_bytes(file.getbuffer())
-                opened = pack.unpack(path)
+                told = _take_in(Path(folder), Path(file.name).name, file.getbuffer())
         except GanartError as error:
             st.error(str(error), icon=":material/error:")
             return
         st.session_state.packed_turn = turn + 1  # frees what the uploader holds
-        st.session_state.manage_told = f"Opened as {words.run_title(run.find_run(opened.id))}."
+        st.session_state.manage_told = told
         st.rerun()
+
+
+def _take_in(folder: Path, name: str, data: memoryview) -> str:
+    """Open an uploaded file -> what became of it. Raises GanartError."""
+    if name.endswith(".ganart"):
+        path = folder / "packed.ganart"
+        path.write_bytes(data)
+        return f"Opened as {words.run_title(pack.unpack(path))}."
+    from ganart import checkpoint  # imports torch, which a gallery does not wait for
+
+    path = folder / f"{workspace.slug(Path(name).stem)}.safetensors"
+    path.write_bytes(data)
+    return f"Taken in as {checkpoint.take_in(path)}."

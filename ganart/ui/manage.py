@@ -70,6 +70,18 @@ def dataset(name: str) -> None:
         )
 
 
+def model(name: str) -> None:
+    """Rename and delete a model that was taken in."""
+    key = f"model-{name}"
+
+    def renamed() -> None:
+        _attempt(housekeeping.rename_model, name, workspace.slug(st.session_state[f"name-{key}"]))
+
+    with _menu(key):
+        _rename(key, name, renamed)
+        _delete(key, lambda: housekeeping.describe_model(name), lambda: _attempt(housekeeping.delete_model, name))
+
+
 def export(file: str) -> None:
     """Rename and delete an exported file."""
     key = f"export-{file}"
