@@ -15,6 +15,7 @@ class Reporter:
         self.run, self.settings = target, settings
         self.ended = ended  # set by Ctrl-C and by the system's request to end
         self.note = note  # what the artist should know of this run
+        self.alarm = ""  # and what is urgent
         self.last_write = 0.0
         self.speed = 0.0  # pictures a second, smoothed
         self.control, self.control_seen = "run", (-1, -1)
@@ -54,7 +55,7 @@ class Reporter:
                 eta_seconds=round(left * batch / self.speed) if self.speed and state == "running" else None,
                 device=self.settings.device,
                 dtype=self.training.choices.get("dtype", ""),
-                note=self.note,
+                note=self.alarm or self.note,
             )
         )
         self.last_write = clock

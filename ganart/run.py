@@ -162,6 +162,11 @@ class Run:
         """All lines of the signs of health, oldest first; what they hold: `ganart.vitals`."""
         return list(_json_lines(self.folder / "vitals.jsonl"))
 
+    def last_look(self) -> int | None:
+        """The step of the last line of signs of health."""
+        lines = self.vitals()
+        return lines[-1]["step"] if lines else None
+
     def append_vitals(self, values: dict) -> None:
         """For the trainer: add one line of signs of health."""
         with (self.folder / "vitals.jsonl").open("a", encoding="utf-8") as file:

@@ -104,6 +104,7 @@ def _go_on(target: Run, settings: TrainConfig, store: Dataset, reporter: Reporte
                 save(training, settings, target, store)
                 saved = time.monotonic()
                 asked = _wait_while_paused(reporter)
+                reporter.alarm = ""
             if asked == "stop":
                 state = "stopped"
                 break
@@ -132,9 +133,10 @@ def _go_on(target: Run, settings: TrainConfig, store: Dataset, reporter: Reporte
                 saved = time.monotonic()
     reporter.tick("stopping", now=True)
     G = sampling_generator(training, settings)
-    if state == "done":
+    if state == "done" and training.step not in target.checkpoints():
         distance = vitals.held_out_distance(pictures, settings, G)
-        _look(target, settings, training, pictures, G, distance)
+        if target.last_look() != training.step:
+            _look(target, settings, training, pictures, G, distance)
         keep(training, settings, target, store, G, distance)
     else:
         save(training, settings, target, store, G)
@@ -193,8 +195,8 @@ def _pause_if_collapsed(
     training.history["collapsed"] = training.step
     healthy = [step for step in target.states() if step < collapse.since]
     way = f"Go back to step {healthy[-1]}" if healthy else "Start anew with another seed"
-    reporter.note = f"{collapse.sentence} The training is paused. {way}, or continue."
-    print(reporter.note, file=sys.stderr)
+    reporter.alarm = f"{collapse.sentence} The training is paused. {way}, or continue."
+    print(reporter.alarm, file=sys.stderr)
     target.request("pause")
 
 
