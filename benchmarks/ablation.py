@@ -171,6 +171,7 @@ def main() -> None:
     if options.table:
         for size in options.sizes:
             tables(options.out, size, options.seeds, options.kimg)
+            sheets(options.out, size)
         return
 
     from ganart.launch import TRAINER_ENVIRONMENT
@@ -199,6 +200,7 @@ def main() -> None:
                 looks = [options.kimg, in_equal_time(options.kimg, facts["rates"], cell)]
                 train_cell(cell, settings, pictures, compare, looks, options.out, dtype)
         tables(options.out, size, options.seeds, options.kimg)
+        sheets(options.out, size)
 
 
 def in_equal_time(kimg: float, rates: dict[str, float], cell: str) -> float:
@@ -236,6 +238,22 @@ def tables(out: Path, size: int, seeds: int, kimg: float) -> None:
             seen = statistics.mean(row["kimg"] for row in last)
             three = " | ".join(columns)
             print(f"| {cell} ({len(runs)}) | {rates[cell]:.0f} | {seen:.0f} | {three} | {p:.2f} |")
+
+
+def sheets(out: Path, size: int) -> None:
+    """OUT/main-SIZE.png: the last sheets of the main cells, a row a loss, a column an augmentation."""
+    import numpy as np
+
+    from ganart import images
+
+    rows = []
+    for loss in LOSSES:
+        found = [out / f"{loss}-{augment}-{size}-0.png" for augment in AUGMENTS]
+        if not all(path.is_file() for path in found):
+            return
+        pictures = [np.pad(images.read_png(path.read_bytes()), ((4, 4), (4, 4), (0, 0))) for path in found]
+        rows.append(np.concatenate(pictures, 1))
+    (out / f"main-{size}.png").write_bytes(images.encode(np.concatenate(rows), "PNG", optimize=True))
 
 
 def _mean(rows: list[dict], kind: str, key: str) -> str:

@@ -40,14 +40,14 @@ def test_a_made_store_is_one_that_the_program_opens():
 def test_every_cell_of_the_ablation_is_the_recipe_that_its_name_says():
     cells = ablation.CELLS
     made = {cell: ablation.settings_of(cell, 32, 32, 1, "cpu") for cell in cells}
-    assert len({json.dumps(config.to_dict(settings)) for settings in made.values()}) == len(cells) == 20
+    assert len({json.dumps(config.to_dict(settings)) for settings in made.values()}) == len(cells) == 22
     for cell, settings in made.items():
         assert cell.startswith(f"{settings.loss}-{settings.augment}") and settings.seed == 1
     norms = {settings.loss: settings.networks.d_norm for settings in made.values()}
     assert norms == {"bce": "batch", "hinge": "spectral", "rpgan": "none"}
     assert made["rpgan-off-every16"].penalty_every == 16 and made["rpgan-off-gamma0.1"].gamma == 0.1
     assert made["rpgan-off-beta0.5"].beta1 == 0.5 and made["rpgan-off-lr0.0004"].lr == 4e-4
-    assert made["rpgan-off-float32"].dtype == "float32"
+    assert made["rpgan-off-float32"].dtype == "float32" and made["rpgan-off-bfloat16"].dtype == "bfloat16"
     assert made["rpgan-off-approximate"].penalty == "approximate"
     assert all(made[cell].gamma == 0 for cell in made if not cell.startswith("rpgan"))
 
@@ -69,3 +69,29 @@ def test_the_ablation_goes_on_where_it_was_and_reads_average_and_raw(tmp_path, m
     straight.mkdir()
     ablation.train_cell("rpgan-steered", settings, pictures, compare, [0.1, 0.2], straight, "float32")
     assert [json.loads(line) for line in (straight / "rpgan-steered-32-0.jsonl").read_text().splitlines()] == rows
+
+
+def test_the_doctors_cases_are_settings_that_hold(tmp_path, monkeypatch):
+    from benchmarks import doctor
+
+    assert {kind for case in doctor.BROKEN for kind in case.finds} == {
+        "collapse",
+        "memorising",
+        "dead",
+        "diverging",
+    }
+    for case in doctor.BROKEN:
+        config.TrainConfig(networks=config.NetworkConfig(d_norm="none"), **case.changes)
+
+
+def test_the_doctors_signs_are_read_look_by_look(settings):
+    from benchmarks import doctor
+    from ganart import launch
+
+    target = launch.create(settings, "ill")
+    for look in range(1, 9):
+        when = {"step": 100 * look, "kimg": 20.0 * look}
+        target.append_metrics({**when, "loss_D": 1.0, "loss_G": 1.0})
+        signs = {"telling": 0.7, "diversity": 0.9, "duplicates": 0.0, "sensitivity": 0.001 if look > 3 else 1.0}
+        target.append_vitals({**when, **signs})
+    assert doctor.first_flags(target, 20) == {"dead (red)": 120.0}
