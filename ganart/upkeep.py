@@ -8,6 +8,7 @@ import sys
 from ganart import dataset, housekeeping, presets, run, workspace
 from ganart import forecast as forecasts
 from ganart import pack as packs
+from ganart import unpack as unpacking
 from ganart.errors import InputError
 
 KINDS = ("run", "dataset", "model", "export")
@@ -65,7 +66,7 @@ def unpack(options: argparse.Namespace) -> None:
 
         print(f"model {checkpoint.take_in(path)}")
     else:
-        print(f"run {packs.unpack(path).id}")
+        print(f"run {unpacking.unpack(path).id}")
 
 
 def forecast(options: argparse.Namespace) -> None:

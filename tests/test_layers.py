@@ -24,6 +24,7 @@ TORCH_FREE = [
     "forecast",
     "housekeeping",
     "pack",
+    "unpack",
     "doctor",
     "config",
     "presets",

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import torch
 
-from ganart import checkpoint, config, dataset, housekeeping, images, launch, pack, train, workspace
+from ganart import checkpoint, config, dataset, housekeeping, images, launch, pack, train, unpack, workspace
 from ganart.config import IntakeConfig, NetworkConfig, TrainConfig
 from ganart.dataset import Dataset
 from ganart.errors import DatasetError, GanartError, InputError, ModelError, RunError
@@ -129,7 +129,7 @@ def with_json(source: Path, name: str, **values: object) -> dict[str, bytes]:
 def assert_refused(path: Path, words: str, error: type[GanartError] = ModelError) -> None:
     """One clear sentence or two on one line, and nothing left in the workspace."""
     with pytest.raises(error, match=words) as caught:
-        pack.unpack(path)
+        unpack.unpack(path)
     sentence = str(caught.value)
     assert path.name in sentence and "\n" not in sentence and sentence.endswith(".") and len(sentence) < 400
     for kind in ("runs", "datasets"):
@@ -140,7 +140,7 @@ def assert_refused(path: Path, words: str, error: type[GanartError] = ModelError
 
 
 def test_a_run_comes_back_as_it_was(original, whole):
-    target = pack.unpack(whole)
+    target = unpack.unpack(whole)
     assert target.id == "0001-van-gogh" and target.folder.parent == workspace.folder("runs")
     left_out = {
         "log.txt",
@@ -158,7 +158,7 @@ def test_a_run_comes_back_as_it_was(original, whole):
 
 
 def test_packing_what_was_unpacked_gives_the_same_file(whole, tmp_path):
-    again = pack.pack(pack.unpack(whole), tmp_path / "again.ganart")
+    again = pack.pack(unpack.unpack(whole), tmp_path / "again.ganart")
     assert again.read_bytes() == whole.read_bytes()
 
 
@@ -193,7 +193,7 @@ def test_a_training_goes_on_in_another_workspace_bit_for_bit(settings, tmp_path,
     expected = checkpoint.load_state(here.state)[0]
 
     monkeypatch.setenv("GANART_HOME", str(tmp_path / "elsewhere"))
-    there = pack.unpack(path)
+    there = unpack.unpack(path)
     assert (there.status().state, there.status().step) == ("stopped", step)
     assert there.folder.is_relative_to(tmp_path / "elsewhere")
     assert train.work(there) == "done"
@@ -214,7 +214,7 @@ def test_without_pictures_the_same_dataset_here_is_used(there, original, tmp_pat
     assert not [name for name in contents(path) if name.startswith("dataset/")]
     assert json.loads(contents(path)["pack.json"])["dataset"] is None
     monkeypatch.setenv("GANART_HOME", str(tmp_path / "elsewhere"))
-    settings = pack.unpack(path).config()
+    settings = unpack.unpack(path).config()
     with pytest.raises(DatasetError, match="sun-flowers-32"):
         dataset.find(settings.dataset, settings.dataset_hash)
     store = prepared(tmp_path / "other name")
@@ -222,20 +222,20 @@ def test_without_pictures_the_same_dataset_here_is_used(there, original, tmp_pat
 
 
 def test_pictures_that_are_here_already_are_not_kept_twice(whole):
-    first, second = pack.unpack(whole), pack.unpack(whole)
+    first, second = unpack.unpack(whole), unpack.unpack(whole)
     assert (first.id, second.id) == ("0001-van-gogh", "0002-van-gogh")
     assert [store.name for store in dataset.list_datasets()] == ["sun-flowers-32"]
 
 
 def test_pictures_whose_name_is_taken_get_another(whole, picture_folder):
     dataset.prepare(picture_folder(9), IntakeConfig(size=32), "sun-flowers-32")
-    target = pack.unpack(whole)
+    target = unpack.unpack(whole)
     assert {store.name for store in dataset.list_datasets()} == {"sun-flowers-32", "sun-flowers-32-2"}
     assert dataset.find(target.config().dataset, target.config().dataset_hash).name == "sun-flowers-32-2"
 
 
 def test_a_renamed_dataset_is_packed_all_the_same(whole, tmp_path):
-    target = pack.unpack(whole)
+    target = unpack.unpack(whole)
     housekeeping.rename_dataset("sun-flowers-32", "mine")
     about = json.loads(contents(pack.pack(target, tmp_path / "again.ganart"))["pack.json"])
     assert about["dataset"] == "mine"
@@ -244,18 +244,18 @@ def test_a_renamed_dataset_is_packed_all_the_same(whole, tmp_path):
 @pytest.mark.parametrize("state", ["starting", "running", "paused", "stopping"])
 def test_a_crashed_run_arrives_stopped(whole, tmp_path, state):
     change = with_json(whole, "run/status.json", state=state, step=70, error="")
-    status = pack.unpack(changed(whole, tmp_path / "crashed.ganart", **change)).written_status()
+    status = unpack.unpack(changed(whole, tmp_path / "crashed.ganart", **change)).written_status()
     assert (status.state, status.step) == ("stopped", 70)
 
 
 def test_a_run_without_a_status_arrives_stopped(whole, tmp_path):
     change = {"run/status.json": None}
-    assert pack.unpack(changed(whole, tmp_path / "bare.ganart", **change)).status().state == "stopped"
+    assert unpack.unpack(changed(whole, tmp_path / "bare.ganart", **change)).status().state == "stopped"
 
 
 def test_figures_torn_by_a_crash_travel_as_they_are(whole, tmp_path):
     torn = b'{"step": 1}\n{"st\n{"step": 2}\n{"step": 3, "lo'
-    target = pack.unpack(changed(whole, tmp_path / "torn.ganart", **{"run/metrics.jsonl": torn}))
+    target = unpack.unpack(changed(whole, tmp_path / "torn.ganart", **{"run/metrics.jsonl": torn}))
     assert (target.folder / "metrics.jsonl").read_bytes() == torn
     assert target.metrics() == [{"step": 1}, {"step": 2}]
 
@@ -274,7 +274,7 @@ def test_a_pack_names_no_place_and_nobody(there, tmp_path):
         (there.folder / "status.json").write_bytes(before)
     for place in (str(there.folder), str(Path.home()), str(workspace.home()), "/home/somebody", "C:\\\\Users"):
         assert place.encode() not in data, place
-    target = pack.unpack(tmp_path / "private.ganart")
+    target = unpack.unpack(tmp_path / "private.ganart")
     assert target.status().state == "failed" and "log.txt of the machine" in target.status().error
     assert target.status().note == ""
 
@@ -320,7 +320,7 @@ def test_a_run_that_starts_while_it_is_packed_is_not_packed(there, tmp_path, mon
 
 
 def test_pictures_that_are_gone_can_be_left_out(whole, tmp_path):
-    target = pack.unpack(whole)
+    target = unpack.unpack(whole)
     housekeeping.delete_dataset("sun-flowers-32")
     with pytest.raises(DatasetError, match=r"sun-flowers-32.*Or pack the run without its pictures"):
         pack.pack(target, tmp_path / "again.ganart")
@@ -352,7 +352,7 @@ def test_a_run_with_very_many_sheets_still_opens(home, tmp_path):
     for step in range(1000, 1600):
         target.sample_path(step).write_bytes(sheet)
         os.link(model, target.checkpoint_path(step))
-    there = pack.unpack(pack.pack(target, tmp_path / "long.ganart"))
+    there = unpack.unpack(pack.pack(target, tmp_path / "long.ganart"))
     steps = [int(path.stem) for path in there.samples()]
     assert len(steps) == 400 and steps[0] == 0 and steps[-3:] == [1597, 1598, 1599]
     assert max(there.checkpoints()) == 1599
@@ -458,7 +458,7 @@ def test_a_zip_of_something_else_is_refused(tmp_path):
 def test_there_must_be_a_file(home, tmp_path):
     for path in (tmp_path / "missing.ganart", tmp_path):
         with pytest.raises(InputError, match="There is no file at"):
-            pack.unpack(path)
+            unpack.unpack(path)
 
 
 @pytest.mark.parametrize("version", [2, "1", None])
@@ -529,7 +529,7 @@ def test_a_large_pack_has_its_records_in_another_form(whole, tmp_path, monkeypat
         patch.setattr(zipfile, "ZIP64_LIMIT", 100_000)
         path = changed(whole, tmp_path / "large.ganart")
     assert path.read_bytes()[-42:-38] == b"PK\6\7"
-    assert files(pack.unpack(path).folder).keys() == {
+    assert files(unpack.unpack(path).folder).keys() == {
         name[4:] for name in contents(whole) if name.startswith("run/")
     }
 
@@ -538,13 +538,13 @@ def test_a_disk_without_room_is_told_before_anything_is_written(whole, monkeypat
     usage = shutil.disk_usage("/")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=50_000))
     with pytest.raises(RunError, match="only 50 KB are free on the disk"):
-        pack.unpack(whole)
+        unpack.unpack(whole)
     assert list(workspace.folder("runs").iterdir()) == list(workspace.folder("datasets").iterdir()) == []
 
 
 @pytest.mark.parametrize("function", ["_extract", "replace_with_retry"])
 def test_a_disk_that_fills_up_leaves_nothing_behind(whole, monkeypatch, function):
-    real = getattr(pack, function)
+    real = getattr(unpack, function)
     calls = []
 
     def full(*arguments: object) -> None:
@@ -553,7 +553,7 @@ def test_a_disk_that_fills_up_leaves_nothing_behind(whole, monkeypatch, function
             raise OSError(28, "No space left on device")
         real(*arguments)
 
-    monkeypatch.setattr(pack, function, full)
+    monkeypatch.setattr(unpack, function, full)
     assert_refused(whole, r"could not be unpacked \(No space left", RunError)
     assert len(calls) == 2
 
@@ -685,7 +685,7 @@ def test_run_files_that_ganart_did_not_write_are_refused(whole, tmp_path):
 
 
 def test_what_is_being_unpacked_is_in_no_list(home):
-    with pack._building("runs") as made, pack._building("datasets") as pictures:
+    with unpack._building("runs") as made, unpack._building("datasets") as pictures:
         (made / "config.json").write_text("{}")
         (pictures / "manifest.json").write_text("{}")
         assert list_runs() == [] and dataset.list_datasets() == []

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from ganart import pack, workspace
+from ganart import unpack, workspace
 from ganart.errors import GanartError
 from ganart.run import Run
 from ganart.ui import words
@@ -52,7 +52,7 @@ def _take_in(folder: Path, name: str, data: memoryview) -> str:
     if name.endswith(".ganart"):
         path = folder / "packed.ganart"
         path.write_bytes(data)
-        return f"Opened as {words.run_title(pack.unpack(path))}."
+        return f"Opened as {words.run_title(unpack.unpack(path))}."
     from ganart import checkpoint  # imports torch, which a gallery does not wait for
 
     path = folder / f"{workspace.slug(Path(name).stem)}.safetensors"
