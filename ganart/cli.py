@@ -107,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
 
     command = add("forecast", upkeep.forecast, "How long a training will take on this computer.")
     command.add_argument("dataset", nargs="?", help="a dataset; without it, colour pictures of --size")
-    command.add_argument("--size", type=int, default=64, help="side of the pictures in px")
+    command.add_argument("--size", type=int, help="side of the pictures in px (default: that of the preset)")
     command.add_argument("--preset", choices=list(presets.PRESETS))
     command.add_argument("--width", type=int)
     command.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda", "mps"])

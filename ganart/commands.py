@@ -116,9 +116,13 @@ def resume(options: argparse.Namespace) -> None:
     target = run.find_run(options.run)
     changes = {key: getattr(options, key) for key in ("kimg", "lr", "gamma", "augment", "device")}
     changes = {key: value for key, value in changes.items() if value is not None}
+    if options.device is not None:
+        from ganart import devices
+
+        devices.pick(options.device)  # before there is a branch
     if options.pictures is not None:
         changes |= _other_pictures(options.pictures, target)
-    if changes or options.step is not None:
+    if changes or options.step is not None or options.name is not None:
         launch.refuse_if_busy(changes.get("device", target.config().device))
         target = launch.branch(target, options.step, changes, options.name)
     launch.make_ready(target)

@@ -19,6 +19,7 @@ LATE_KIMG = 60.0  # when that much was seen, no healthy one does
 DEAD = 0.03  # sensitivity of a G that does not heed its input
 CHANCE = {"bce": 1.386, "hinge": 2.0, "rpgan": 0.693}  # D's loss where it cannot tell real from fake
 LEVELS = ("green", "yellow", "red")
+NEEDED = {"step", "kimg", "telling", "diversity", "duplicates", "sensitivity"}  # of a look that says something
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ def examine(figures: list[dict], vitals: list[dict], settings: TrainConfig, pict
 
     figures, vitals: all lines of metrics.jsonl and vitals.jsonl, oldest first. pictures: how many it trains on.
     """
+    vitals = [line for line in vitals if line.keys() >= NEEDED]
     found = [
         _diverging(figures, settings),
         _dead(vitals, settings),
@@ -85,17 +87,22 @@ def _mature(vitals: list[dict]) -> list[dict]:
 
 def _diverging(figures: list[dict], settings: TrainConfig) -> Finding | None:
     """D's loss far above that of guessing, by the median of the last lines: an update overshoots the next."""
-    recent = figures[-10:]
-    if len(recent) < 5:
+
+    def wild(lines: list[dict]) -> bool:
+        return len(lines) >= 5 and (
+            statistics.median(line.get("loss_D", 0.0) for line in lines) > 2.5 * CHANCE[settings.loss]
+            or statistics.median(abs(line.get("loss_G", 0.0)) for line in lines) > 50
+        )
+
+    if not wild(figures[-10:]):
         return None
-    wild = statistics.median(line["loss_D"] for line in recent) > 2.5 * CHANCE[settings.loss]
-    wild = wild or statistics.median(abs(line["loss_G"]) for line in recent) > 50
-    if not wild:
-        return None
+    start = max(0, len(figures) - 10)
+    while wild(figures[max(0, start - 10) : start]):
+        start = max(0, start - 10)
     return Finding(
         "diverging",
         "red",
-        recent[0]["step"],
+        figures[start]["step"],
         "The learning rate is too high: critic and painter overshoot at every step instead of learning.",
         "A quarter of the learning rate, from the last healthy state.",
         {"lr": settings.lr / 4},
@@ -103,7 +110,7 @@ def _diverging(figures: list[dict], settings: TrainConfig) -> Finding | None:
 
 
 def _dead(vitals: list[dict], settings: TrainConfig) -> Finding | None:
-    since = _since(vitals, lambda line: line["sensitivity"] < DEAD)
+    since = _since(_mature(vitals), lambda line: line["sensitivity"] < DEAD)
     if since is None:
         return None
     return Finding(
@@ -120,15 +127,16 @@ def _collapse(vitals: list[dict], settings: TrainConfig) -> Finding | None:
     """Pictures that are much more alike than they have been; or still alike after long, as few are at first."""
     widest = max((line["diversity"] for line in vitals), default=0.0)
 
+    after = next((line["step"] for line in vitals if line["diversity"] == widest), 0)
+
     def ill(line: dict) -> bool:
         if line["sensitivity"] < DEAD:
             return False
         if line["kimg"] >= LATE_KIMG and (line["diversity"] < 0.4 or line["duplicates"] > 0.5):
             return True
-        return line["diversity"] < 0.6 * widest and line["diversity"] < 0.6
+        return line["step"] > after and line["diversity"] < 0.6 * widest and line["diversity"] < 0.6
 
-    after = [line["step"] for line in vitals if line["diversity"] == widest]
-    since = _since([line for line in _mature(vitals) if line["step"] > after[0]] if after else [], ill)
+    since = _since(_mature(vitals), ill)
     if since is None:
         return None
     share = vitals[-1]["diversity"]
@@ -151,7 +159,8 @@ def _memorising(vitals: list[dict], settings: TrainConfig, pictures: int) -> Fin
     since = _since(_mature(vitals), ill)
     if since is None:
         return None
-    sentence = f"The critic is memorising your {pictures:,} pictures instead of learning what they have in common"
+    few = f"{pictures:,} " if pictures else ""
+    sentence = f"The critic is memorising your {few}pictures instead of learning what they have in common"
     stronger = {"off": "steered", "steered": "full"}.get(settings.augment)
     if stronger is None:
         return Finding(

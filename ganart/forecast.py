@@ -22,6 +22,7 @@ BUDGETS = {"Coffee": 15 * 60, "Lunch": 60 * 60, "Overnight": 8 * 3600}  # second
 SHAPES_KIMG, LOOK_KIMG = 40.0, 150.0  # at 64 px: seen until first shapes show, until it is a good look
 PATIENCE = 3 * 3600, 16 * 3600  # seconds to a good look: up to the first "yes", up to the second "with patience"
 FORECAST_VERSION = 1
+MEMORY_SECONDS = 300.0  # that short memory is believed
 MOST_SECONDS = 120.0  # that measuring may take
 
 
@@ -126,12 +127,19 @@ def path_for(settings: TrainConfig) -> Path:
 
 def known(settings: TrainConfig) -> Forecast | None:
     """The forecast where it was measured before; raises RunError with the sentence of one that failed."""
-    values = read_json(path_for(settings))
+    path = path_for(settings)
+    values = read_json(path)
     if values is None or values.get("version") != FORECAST_VERSION:
         return None
-    if error := values.get("error"):
-        raise RunError(error)
-    return Forecast(**values)
+    try:
+        found = None if "error" in values else Forecast(**values)
+    except TypeError:
+        return None  # of other fields: it was damaged
+    if (found is None or not found.fits) and time.time() - path.stat().st_mtime > MEMORY_SECONDS:
+        return None  # there may be more memory now
+    if found is None:
+        raise RunError(str(values["error"]))
+    return found
 
 
 def under_way(settings: TrainConfig) -> bool:

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import json
 import os
 import subprocess
 import sys
@@ -11,9 +12,9 @@ from pathlib import Path
 
 import filelock
 
-from ganart import config, kept, workspace
+from ganart import card, config, kept, workspace
 from ganart.config import TrainConfig
-from ganart.errors import BusyError, InputError, RunError
+from ganart.errors import BusyError, InputError, ModelError, RunError
 from ganart.files import write_json
 from ganart.run import Run, Status, list_runs
 
@@ -89,6 +90,9 @@ def branch(source: Run, step: int | None, changes: dict, name: str | None = None
     Raises InputError for a step of which no state is kept, for settings that do not fit, or for a total that was
     reached already; RunError while the source is at work and its last state was asked for.
     """
+    if name is None:
+        name = source.name if workspace.NAME.fullmatch(source.name) else workspace.slug(source.id)
+    workspace.check_name(name)
     settings = dataclasses.replace(source.config(), **changes)
     before = source.config()
     if (settings.networks, settings.batch) != (before.networks, before.batch):
@@ -97,14 +101,12 @@ def branch(source: Run, step: int | None, changes: dict, name: str | None = None
     if step is None:
         if source.status().active:
             raise RunError(f"The run {source.id} is at work. Stop it first, or go back to a kept state.")
-        step, state = source.written_status().step, source.state
+        step, state = _step_of(source.state), source.state
     elif step in states:
         state = states[step]
     else:
         steps = ", ".join(map(str, states)) or "none yet"
         raise InputError(f"No state of step {step} was kept in {source.id}. There are: {steps}.")
-    if not state.is_file():
-        raise InputError(f"{source.id} has saved no state yet, so there is nothing to go on from.")
     if step >= settings.total_steps:
         raise InputError(
             f"The state at step {step} has seen {step * settings.batch / 1000:g} thousand pictures already. "
@@ -112,7 +114,7 @@ def branch(source: Run, step: int | None, changes: dict, name: str | None = None
         )
     settings = dataclasses.replace(settings, parent=f"{source.id}@{step}")
     with filelock.FileLock(workspace.folder("locks") / "launch.lock"):
-        run = _create(settings, name or source.name)
+        run = _create(settings, name)
         kept.share(state, run.state)
         for kind in (source.samples(), source.checkpoints().values(), source.states().values()):
             for path in kind:
@@ -122,6 +124,18 @@ def branch(source: Run, step: int | None, changes: dict, name: str | None = None
         kimg = step * settings.batch / 1000
         run.write_status(Status(state="stopped", step=step, kimg=kimg, total_kimg=settings.kimg))
     return run
+
+
+def _step_of(state: Path) -> int:
+    """The step of a saved state, from its header alone; a run's status may be some steps further."""
+    try:
+        with state.open("rb") as file:
+            header = card.metadata(file.read(8 + card.MAX_HEADER), state.name)
+        return int(json.loads(header["ganart"])["step"])
+    except (OSError, ValueError, KeyError, TypeError, ModelError) as error:
+        raise InputError(
+            f"{state.parent.name} has no readable state yet, so there is nothing to go on from."
+        ) from error
 
 
 def relaunch(run: Run) -> None:

@@ -122,7 +122,7 @@ def _of_run(owner: Run, part: str = "") -> Model:
     if part == "last":
         return Model(f"{owner.id}@last", owner.model, owner)
     kept = owner.checkpoints()
-    if not part.isdigit() or int(part) not in kept:
+    if not part.isdecimal() or int(part) not in kept:
         steps = ", ".join(map(str, kept)) or "none yet"
         raise InputError(f"{owner.id} has kept no model of step “{part}”. There are: last, {steps}.")
     return Model(f"{owner.id}@{int(part)}", kept[int(part)], owner)

@@ -38,7 +38,11 @@ def delete(options: argparse.Namespace) -> None:
         if not sys.stdin.isatty():
             raise InputError(f"{sentence} Nothing was deleted: add --yes to delete without a question.")
         print(sentence)
-        if input("Delete it? [y/N] ").strip().lower() not in ("y", "yes"):
+        try:
+            answer = input("Delete it? [y/N] ")
+        except EOFError:
+            answer = ""
+        if answer.strip().lower() not in ("y", "yes"):
             print("Nothing was deleted.")
             return
     remove(thing)
@@ -73,7 +77,8 @@ def forecast(options: argparse.Namespace) -> None:
     from ganart import devices
 
     device = devices.pick(options.device)
-    form = (options.size, 3)
+    chosen = None if options.preset is None else presets.preset(options.preset).networks
+    form = (options.size or (chosen.size if chosen else 64)), (chosen.channels if chosen else 3)
     if options.dataset is not None:
         store = dataset.open_dataset(options.dataset)
         form = store.settings.size, store.channels

@@ -25,7 +25,7 @@ def measure(training: Training, settings: TrainConfig, pictures: Pictures, G: nn
     """The signs by name. G: the generator that draws sheets, in eval mode.
 
     overfitting: 0 … 1, as `augment.overfitting` with held-out pictures has it; missing without them.
-    telling: share of pairs of a real picture and a fake that D puts in the right order, 0.5 … 1.
+    telling: share of pairs of a real picture and a fake that D puts in the right order, 0 … 1; 0.5 where it does not tell them apart.
     gap: mean logit of real pictures minus that of fakes.
     diversity: mean distance between the thumbnails of two fakes, over that between two real pictures.
     rank: how many directions the thumbnails of fakes vary in (participation ratio), over the same of real ones.
@@ -47,14 +47,16 @@ def measure(training: Training, settings: TrainConfig, pictures: Pictures, G: nn
     of_real, of_fake, *of_held_out = (training.D(some).float() for some in logits)
     training.D.train()
     gap = (of_real.mean() - of_fake.mean()).item()
-    thumbs_real, thumbs_fake = _thumbnails(real), _thumbnails(fake)
+    few = min(count, pictures.training)  # a picture that is looked at twice would pass for its own duplicate
+    thumbs_real = _thumbnails(_spread(pictures, 0, pictures.training, few))
+    thumbs_fake = _thumbnails(fake)
     apart = torch.pdist(thumbs_real).mean()
     found = {
         "telling": (of_real[:, None] > of_fake).float().mean().item(),
         "gap": gap,
         "diversity": (torch.pdist(thumbs_fake).mean() / apart).item(),
-        "rank": _directions(thumbs_fake) / _directions(thumbs_real),
-        "duplicates": _duplicates(thumbs_fake, thumbs_real),
+        "rank": _directions(thumbs_fake[:few]) / _directions(thumbs_real),
+        "duplicates": _duplicates(thumbs_fake[:few], thumbs_real),
         "sensitivity": (_thumbnails(near).sub(thumbs_fake).norm(dim=1).mean() / (apart * STEP / 2**0.5)).item(),
     }
     if of_held_out and gap > 1e-6:

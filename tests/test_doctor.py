@@ -127,6 +127,15 @@ def test_what_comes_again_has_begun_when_it_came_again():
 
 @pytest.mark.parametrize("ill", [COLLAPSED, MEMORISING, AHEAD])
 def test_in_the_grace_nothing_is_said(ill):
+    assert_silent_in_the_grace(ill)
+
+
+def test_a_painter_that_has_only_begun_is_not_dead():
+    """At 128 and 256 px small networks heed their input less than DEAD until 2 to 3 kimg, and then learn well."""
+    assert_silent_in_the_grace(DEAD)
+
+
+def assert_silent_in_the_grace(ill: dict) -> None:
     every = 0.9 * doctor.GRACE_KIMG / (5 + 4 * LOOKS)
     assert found(looks(*[ill] * 4 * LOOKS, at=6 * every, every=every)) == {}
 
@@ -146,6 +155,7 @@ def test_the_painter_that_died_is_not_called_collapsed_as_well():
 
 def test_pictures_that_differ_a_little_less_than_they_did_are_no_collapse():
     assert found(looks(*[{"diversity": 0.8}, {"diversity": 0.75}] * LOOKS)) == {}
+    assert found(looks({"diversity": 1.6}, *[{"diversity": 0.85}] * 9)) == {}, "as much as real ones is enough"
 
 
 def test_after_long_pictures_that_are_still_alike_are_a_collapse():
@@ -156,10 +166,12 @@ def test_after_long_pictures_that_are_still_alike_are_a_collapse():
     assert list(found(vitals)) == ["collapse"] and "15%" in found(vitals)["collapse"].sentence
 
 
-@pytest.mark.xfail(strict=True, reason="looks up to the widest one are passed over, and that may be the last")
 def test_after_long_pictures_that_hardly_differ_more_than_before_are_a_collapse_too():
-    alike = [{"diversity": 0.10 + 0.001 * index} for index in range(40)]
-    assert list(found(looks(*alike, at=LATE, before=0))) == ["collapse"]
+    every = doctor.LATE_KIMG / 40
+    alike = [{"diversity": 0.002 * index, "duplicates": 0.2} for index in range(70)]
+    vitals = looks(*alike, at=0.0, every=every, before=0)
+    assert list(found(vitals)) == ["collapse"]
+    assert found(vitals)["collapse"].since == vitals[40]["step"], "before, that was no illness"
 
 
 def test_after_long_a_few_pictures_again_and_again_are_a_collapse():
@@ -210,7 +222,6 @@ def test_a_divergence_began_about_where_its_figures_went_wild():
     assert lines[20]["step"] <= since <= lines[30]["step"]
 
 
-@pytest.mark.xfail(strict=True, reason="it is always said to have begun ten lines ago")
 def test_a_divergence_of_long_ago_began_long_ago():
     lines = figures(*[(0.6, 1.0)] * 30, *[(40.0, 1.0)] * 70)
     since = found([], lines)["diverging"].since
@@ -283,7 +294,6 @@ def test_signs_that_are_not_always_there_may_be_missing():
     assert list(found(vitals)) == ["collapse"]
 
 
-@pytest.mark.xfail(strict=True, raises=KeyError, reason="every sign and both losses have to be in every line")
 def test_lines_without_some_figures_say_nothing_and_break_nothing():
     """A packed run from elsewhere is taken with any lines that have a step."""
     bare = [{"step": step} for step in range(0, 300, 10)]
@@ -319,7 +329,6 @@ def test_a_run_whose_pictures_are_gone_is_examined_all_the_same(done, store):
     assert [finding.kind for finding in doctor.examine_run(done)] == ["collapse"]
 
 
-@pytest.mark.xfail(strict=True, reason="it says “your 0 pictures”")
 def test_pictures_that_are_gone_are_not_counted_as_none(done, store):
     for line in looks(*[MEMORISING] * 9):
         done.append_vitals(line)

@@ -172,7 +172,9 @@ def test_a_run_shows_its_own_sheets(make_run):
     for step, data in sheets(3):
         run.sample_path(step).write_bytes(data)
     assert model.sheets() == sheets(3)
-    assert model.sheet() == sheets(3)[-1][1]
+    assert model.sheet() == sheets(3)[0][1], "the sheet of the model's own step, which is 0"
+    run.model.write_bytes(b"damaged")
+    assert model.sheet() == sheets(3)[-1][1], "the newest, where nothing better is known"
 
 
 def test_a_built_in_model_shows_the_strip_beside_it(shelf, tiny_model):
