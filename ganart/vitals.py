@@ -25,7 +25,8 @@ def measure(training: Training, settings: TrainConfig, pictures: Pictures, G: nn
     """The signs by name. G: the generator that draws sheets, in eval mode.
 
     overfitting: 0 … 1, as `augment.overfitting` with held-out pictures has it; missing without them.
-    telling: share of pairs of a real picture and a fake that D puts in the right order, 0 … 1; 0.5 where it does not tell them apart.
+    telling: share of pairs of a real picture and a fake that D puts in the right order, 0 … 1; about 0.5 where
+        it does not tell them apart.
     gap: mean logit of real pictures minus that of fakes.
     diversity: mean distance between the thumbnails of two fakes, over that between two real pictures.
     rank: how many directions the thumbnails of fakes vary in (participation ratio), over the same of real ones.
