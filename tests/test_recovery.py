@@ -2,6 +2,9 @@
 
 import dataclasses
 import itertools
+import re
+import threading
+import time
 
 import pytest
 import torch
@@ -107,6 +110,51 @@ def test_a_run_taken_back_and_then_interrupted_ends_as_the_uninterrupted_one(set
     halted.request("run")
     assert train.work(halted) == "done"
     assert_same(straight, halted)
+
+
+# --- a collapse
+
+
+def test_a_collapse_pauses_the_run_once_and_names_the_last_healthy_state(settings, monkeypatch):
+    """G hears nothing of its z from step 150 on, as where every unit of a layer has died."""
+    plain = graph.stepper
+
+    def stepper(training, settings, dtype):
+        step = plain(training, settings, dtype)
+
+        def dying(batch):
+            figures = step(batch)
+            if training.step >= 150:
+                with torch.no_grad():
+                    for G in (training.G, training.G_ema):
+                        G.dense.weight.zero_()
+            return figures
+
+        return dying
+
+    monkeypatch.setattr(train.graph, "stepper", stepper)
+    monkeypatch.setattr(train.doctor, "GRACE_KIMG", 1.0)
+    settings = dataclasses.replace(settings, kimg=9.6, batch=16, save_seconds=60.0)
+    target = launch.create(settings, "ill")
+    seen: list[run.Status] = []
+
+    def artist() -> None:
+        while not seen:
+            if (status := target.written_status()).state == "paused":
+                seen.append(status)
+                target.request("run")
+            time.sleep(0.05)
+
+    watching = threading.Thread(target=artist, daemon=True)
+    watching.start()
+    assert train.work(target) == "done", "it went on when asked to, and did not pause again"
+    watching.join(5)
+    (paused,) = seen
+    assert "has died" in paused.note and "is paused" in paused.note
+    step = int(re.search(r"Go back to step (\d+), or continue", paused.note)[1])
+    assert step in target.states() and step < 200
+    assert target.status().note == ""
+    assert checkpoint.load_state(target.state)[1]["history"]["collapsed"] == paused.step
 
 
 # --- short memory
