@@ -3,8 +3,7 @@
 import streamlit as st
 
 from ganart.config import TrainConfig
-
-AUGMENT = {"off": "Off", "steered": "As needed", "full": "Full"}
+from ganart.ui import words
 
 
 def ask(preset: TrainConfig) -> None:
@@ -38,10 +37,10 @@ def ask(preset: TrainConfig) -> None:
         )
         st.segmented_control(
             "Altered pictures for the critic",
-            list(AUGMENT),
+            list(words.AUGMENT),
             default=preset.augment,
             required=True,
-            format_func=AUGMENT.get,
+            format_func=words.AUGMENT.get,
             key=f"augment-{name}",
             help="Shifted, tinted, with a piece missing: so that it cannot learn a small folder by heart. "
             "“As needed” begins with none.",

@@ -11,7 +11,6 @@ from ganart.ui import page, words
 from ganart.ui.wall import wall
 
 LESS = {1.0: "As before", 0.5: "Half", 0.25: "A quarter"}  # learning rate of a branch
-AUGMENT = {"off": "Off", "steered": "As needed", "full": "Full"}
 
 
 def show(run: Run) -> None:
@@ -77,10 +76,10 @@ def _go_on_from(run: Run, step: int) -> None:
         )
         augment = st.segmented_control(
             "Altered pictures for the critic",
-            list(AUGMENT),
+            list(words.AUGMENT),
             default=settings.augment,
             required=True,
-            format_func=AUGMENT.get,
+            format_func=words.AUGMENT.get,
             key="branch_augment",
         )
         least = step * settings.batch / 1000

@@ -22,6 +22,7 @@ LIGHTS = {  # of the doctor, likewise
     "yellow": ("Have a look", "orange", ":material/error:"),
     "red": ("Needs help", "red", ":material/warning:"),
 }
+AUGMENT = {"off": "Off", "steered": "As needed", "full": "Full"}  # how many pictures the critic sees altered
 REMEDIES = {"full": "Alter every picture", "steered": "Alter pictures as needed"}  # of the augmentation
 
 
