@@ -131,6 +131,13 @@ def _parser() -> argparse.ArgumentParser:
     command = add("unpack", upkeep.unpack, "Open a packed run here, or take in a model.")
     command.add_argument("file", help="a .ganart, or a model’s .safetensors")
 
+    command = add(
+        "evaluate", commands.evaluate, "How good a model is, each figure beside what real pictures reach."
+    )
+    command.add_argument("model")
+    command.add_argument("dataset", help="the pictures to measure against: a dataset, folder, .zip or mnist")
+    command.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+
     command = add("info", commands.info, "What a model, a run or an exported file says of itself.")
     command.add_argument("thing", help="model, run, or an exported .gif or .png")
     command.add_argument("--json", action="store_true", help="print one JSON object and nothing else")

@@ -246,6 +246,36 @@ def timelapse(options: argparse.Namespace) -> None:
     print(f"{path} ({len(data) / 1e6:.1f} MB)")
 
 
+def evaluate(options: argparse.Namespace) -> None:
+    from ganart import evaluation, jobs, models
+
+    model = models.find_model(options.model)
+    card = model.card()
+    if options.dataset in {store.name for store in dataset.list_datasets()}:
+        store = dataset.open_dataset(options.dataset)
+    else:
+        store = _prepare_with_bar(options.dataset, evaluation.intake(card), None)
+    job = jobs.begin(evaluation.request(model, card, store))
+    try:
+        with _bar("measuring", "part") as progress:
+            result = jobs.wait(job, progress)
+    except KeyboardInterrupt:
+        jobs.cancel(job)
+        raise
+    figures = evaluation.figures(result["figures"])
+    if options.json:
+        print(json.dumps({name: vars(figure) for name, figure in figures.items()}))
+        return
+    print(f"{model.id} against {store.name}, {next(iter(figures.values())).n} pictures on each side")
+    print(f"{'':33} {'value':>8} {'floor':>8}")
+    for name, figure in figures.items():
+        metric = evaluation.METRICS[name]
+        value, floor = (f"{number:8.{metric.digits}f}" for number in (figure.value, figure.floor))
+        print(f"{metric.name:33} {value} {floor}  {metric.meaning}")
+    print("The floor is what real pictures reach in the place of painted ones.")
+    print(f"The painted pictures that come closest to your own: {job.folder / 'pairs.png'}")
+
+
 def info(options: argparse.Namespace) -> None:
     answer = _describe(options.thing)
     if options.json:

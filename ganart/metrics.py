@@ -120,15 +120,26 @@ def kernel_distance(real: np.ndarray, fake: np.ndarray) -> float:
     networks, the mean over three of them, in place of Inception: not comparable with figures that used it).
     """
     _check(real, fake)
-    found = []
-    for seed in range(NETWORKS):
-        a, b = random_features(real, seed), random_features(fake, seed)
-        deviation = a.std(0)
-        # A feature that hardly differs between real pictures must not outweigh all others.
-        deviation = deviation.clamp_min(max(1e-6, 0.1 * deviation.median().item()))
-        a, b = (a - a.mean(0)) / deviation, (b - a.mean(0)) / deviation
-        found.append(_mmd(a.double(), b.double()))
-    return 1000 * sum(found) / len(found)
+    return kernel_distance_of(features(real), features(fake))
+
+
+def features(pictures: np.ndarray) -> list[Tensor]:
+    """Random features of each of the NETWORKS networks, (N, D)."""
+    return [random_features(pictures, seed) for seed in range(NETWORKS)]
+
+
+def kernel_distance_of(real: list[Tensor], fake: list[Tensor]) -> float:
+    """`kernel_distance` of sets whose features are known already."""
+    pairs = [standardised(*pair) for pair in zip(real, fake, strict=True)]
+    return 1000 * sum(_mmd(a.double(), b.double()) for a, b in pairs) / len(pairs)
+
+
+def standardised(real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    """Both (N, D), by the mean and the deviation of the real features."""
+    deviation = real.std(0)
+    # A feature that hardly differs between real pictures must not outweigh all others.
+    deviation = deviation.clamp_min(max(1e-6, 0.1 * deviation.median().item()))
+    return (real - real.mean(0)) / deviation, (fake - real.mean(0)) / deviation
 
 
 def _mmd(a: Tensor, b: Tensor) -> float:

@@ -1,0 +1,137 @@
+"""Heavy work beside the pages: one job at a time, each a process of its own whose folder tells how it goes.
+
+request.json    what is wanted, written once; the folder's name is a hash of it, so asking twice is one job
+job.lock        held by the process for life
+status.json     state, done, total, error; replaced by the process
+result.json     what came of it, and files beside it; the folder is then an answer that is kept
+Imports no torch.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import filelock
+
+from ganart import launch, workspace
+from ganart.errors import RunError
+from ganart.files import read_json, write_json
+
+STARTING_SECONDS = 30.0  # importing torch takes a while on a cold disk
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    """Where a job stands: waiting (for another one), running, done, failed or, where its process is gone,
+    interrupted. done of total: parts of the work."""
+
+    state: str = "waiting"
+    done: int = 0
+    total: int = 0
+    error: str = ""
+
+    @property
+    def active(self) -> bool:
+        return self.state in ("waiting", "running")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job by its folder."""
+
+    folder: Path
+
+    def request(self) -> dict:
+        """What is wanted: {kind, …}; empty where the folder is gone."""
+        return read_json(self.folder / "request.json") or {}
+
+    def status(self) -> JobStatus | None:
+        """Where it stands; None where it was never asked for."""
+        values = read_json(self.folder / "status.json")
+        if values is None:
+            return None
+        status = JobStatus(**values)
+        if status.active and not self._alive():
+            # Once more: it may have ended between the two looks.
+            status = JobStatus(**(read_json(self.folder / "status.json") or values))
+            if status.active:
+                return dataclasses.replace(status, state="interrupted", error="It was interrupted.")
+        return status
+
+    def _alive(self) -> bool:
+        with contextlib.suppress(OSError):
+            if time.time() - (self.folder / "request.json").stat().st_mtime < STARTING_SECONDS:
+                return True
+        lock = filelock.FileLock(self.folder / "job.lock")
+        try:
+            with lock.acquire(timeout=0):
+                return False
+        except (filelock.Timeout, OSError):
+            return self.folder.is_dir()
+
+    def result(self) -> dict | None:
+        """What came of it; None until it is done."""
+        return read_json(self.folder / "result.json")
+
+    def write(self, status: JobStatus) -> None:
+        """For the process of the job."""
+        write_json(self.folder / "status.json", dataclasses.asdict(status))
+
+    def cancelled(self) -> bool:
+        """Whether nobody wants it any more."""
+        return not (self.folder / "request.json").exists()
+
+
+def find(request: dict) -> Job:
+    """The job of this request, asked for or not."""
+    key = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()[:24]
+    return Job(workspace.folder("jobs") / key)
+
+
+def begin(request: dict) -> Job:
+    """Have it done, unless it is done or under way already. request: {kind, …}, a kind of `work.KINDS`."""
+    job = find(request)
+    with filelock.FileLock(workspace.folder("locks") / "jobs.lock"):
+        status = job.status()
+        if status is not None and (status.active or status.state == "done"):
+            return job
+        shutil.rmtree(job.folder, ignore_errors=True)
+        job.folder.mkdir(exist_ok=True)
+        write_json(job.folder / "request.json", request)
+        job.write(JobStatus())
+        with (job.folder / "log.txt").open("ab") as log:
+            subprocess.Popen(
+                [sys.executable, "-P", "-m", "ganart.work", str(job.folder)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                close_fds=True,
+                env=launch.environment() | {"OMP_NUM_THREADS": "1"},
+                **launch.detached(),
+            )
+    return job
+
+
+def cancel(job: Job) -> None:
+    """Let it go; its process ends at its next look."""
+    (job.folder / "request.json").unlink(missing_ok=True)
+
+
+def wait(job: Job, progress: Progress | None = None) -> dict:
+    """The result, when it is there. Raises RunError with the reason of a job that failed."""
+    while (status := job.status()) is not None and status.active:
+        if progress and status.total:
+            progress(status.done, status.total)
+        time.sleep(0.2)
+    if status is None or (result := job.result()) is None:
+        raise RunError(status.error if status and status.error else "The work was cancelled.")
+    return result
