@@ -1,17 +1,21 @@
-"""Train the models that come with the program: `python -m benchmarks.pretrain DATA OUT [MODEL …]`.
+"""Train the models that come with the program: `python -m benchmarks.pretrain DATA OUT [MODEL …] [--publish]`.
 
 DATA is a folder with one folder of pictures for each, OUT a workspace of its own. What was trained already goes on
-where it stopped, also to a greater length than it had before. `pretrained.toml` beside this file says how.
+where it stopped, also to a greater length than it had before. `pretrained.toml` beside this file says how. With
+--publish, each is measured, and written into `pretrained/` with its card, its loop and its sheets.
 """
 
 import argparse
 import dataclasses
 import os
-import threading
+import platform
+import textwrap
 import tomllib
 from pathlib import Path
 
-PLANS = tomllib.loads(Path(__file__).with_suffix(".toml").with_stem("pretrained").read_text(encoding="utf-8"))
+PLANS = tomllib.loads(Path(__file__).with_name("pretrained.toml").read_text(encoding="utf-8"))
+SHELF = Path(__file__).parent.parent / "pretrained"
+STRIP_SIDE = 16_000  # px; the most that a WebP can have is a little more
 
 
 def settings_of(plan: dict, data: Path, device: str):
@@ -46,9 +50,93 @@ def train(name: str, settings):
     target = there[0] if there else launch.create(settings, name)
     if target.config().kimg < settings.kimg:
         target = launch.branch(target, None, {"kimg": settings.kimg}, name)
-    if target.status().state != "done":
-        trainer.train(target, threading.Event())
+    if target.status().state == "done":
+        return target
+    if target.state.is_file():
+        launch.make_ready(target)
+    trainer.work(target)
     return target
+
+
+def hardware(device: str) -> str:
+    """What it was trained on, in words."""
+    import torch
+
+    if device == "cuda":
+        return f"one {torch.cuda.get_device_name()}"
+    processor = platform.processor() or platform.machine()
+    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []:
+        if line.startswith("model name"):
+            processor = line.partition(":")[2].strip()
+            break
+    return f"{os.cpu_count()} cores of an {processor}"
+
+
+def how(card, target) -> str:
+    """How it was made, in a sentence or two."""
+    recipe = card.recipe
+    held = card.dataset["held_out"]
+    told = (
+        f"Recipe `{recipe['preset']}`, width {card.networks.width}, {1000 * card.kimg:,.0f} pictures seen in "
+        f"batches of {recipe['batch']}, learned from {card.dataset['pictures'] - held:,} pictures"
+    )
+    told += f" and chosen among its checkpoints by {held:,} held-out ones." if held else "."
+    if target is not None:
+        speeds = [line["img_s"] for line in target.metrics() if "img_s" in line]
+        rate = sorted(speeds)[len(speeds) // 2]
+        minutes = 1000 * target.config().kimg / rate / 60
+        told += (
+            f" Trained for {1000 * target.config().kimg:,.0f} pictures on {hardware(recipe['device'])}, "
+            f"{minutes:.0f} minutes at {rate:.0f} pictures a second."
+        )
+    return told
+
+
+def words(plan: dict, card, target, figures: dict) -> str:
+    """The card, as Markdown."""
+    from ganart.evaluation import METRICS
+
+    rows = []
+    for name, figure in figures.items():
+        value, floor = (f"{number:.{METRICS[name].digits}f}" for number in (figure.value, figure.floor))
+        rows.append(f"| {METRICS[name].name} | {value} | {floor} |")
+    n = next(iter(figures.values())).n
+    side = "held-out" if card.dataset["held_out"] else "training"
+    paragraphs = [
+        plan["title"],
+        f"**What it does.** {plan['looks']}",
+        f"**How it was made.** {how(card, target)}",
+        f"**What it learned from.** {plan['source']}",
+        f"**How good it is**, against {n} {side} pictures; the floor is what as many other real pictures reach:",
+    ]
+    wrapped = [textwrap.fill(" ".join(text.split()), 112, break_on_hyphens=False) for text in paragraphs]
+    return "\n\n".join([*wrapped, "\n".join(["| | value | floor |", "|---|---|---|", *rows])]) + "\n"
+
+
+def publish(name: str, target, store) -> None:
+    """Measure the best of the run and put it on the shelf; without a run, the model that is there, anew."""
+    from ganart import checkpoint, evaluate, film, models, share
+    from ganart.files import write_atomic
+    from ganart.models import Model
+
+    path = SHELF / f"{name}.safetensors"
+    model = models.find_model(target.id) if target is not None else Model(name, path)
+    G, card = checkpoint.load_generator(model.path)
+    figures, _, _ = evaluate.measure(G, store)
+    about = words(PLANS[name], card, target, figures)
+    if target is not None:
+        sheets = [(step, data) for step, data in model.sheets() if step <= card.step]
+        height = 6 * card.networks.size
+        write_atomic(
+            path.with_suffix(".webp"), models.strip_bytes(models.thinned(sheets, min(24, STRIP_SIDE // height)))
+        )
+    plain = {key: vars(figure) for key, figure in figures.items()}
+    write_atomic(path, share.model_file(model, about=about, figures=plain, name=name))
+    G, card = checkpoint.load_generator(path)
+    write_atomic(path.with_name(f"{name}-loop.webp"), film.preview(G))
+    text = f"# {name}\n\n![A loop painted by {name}]({name}-loop.webp)\n\n{about}"
+    write_atomic(path.with_suffix(".md"), text.encode())
+    print(f"{name}: {path.stat().st_size / 2**20:.1f} MiB\n{about}", flush=True)
 
 
 def main() -> None:
@@ -56,6 +144,8 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("models", nargs="*", default=list(PLANS), help=f"of {', '.join(PLANS)}; all without any")
+    parser.add_argument("--publish", action="store_true", help="measure it and put it into pretrained/")
+    parser.add_argument("--as-it-is", action="store_true", help="train nothing: publish what is there")
     options = parser.parse_args()
     if unknown := set(options.models) - set(PLANS):
         parser.error(f"There is no plan for {', '.join(sorted(unknown))}. There are: {', '.join(PLANS)}.")
@@ -63,12 +153,19 @@ def main() -> None:
     from ganart.launch import TRAINER_ENVIRONMENT
 
     os.environ.update(TRAINER_ENVIRONMENT)
-    from ganart import devices
+    from ganart import dataset, devices, run
 
     device = devices.pick("auto")
     for name in options.models:
-        target = train(name, settings_of(PLANS[name], options.data, device))
-        print(f"{name}: {target.status().kimg:g} kimg", flush=True)
+        settings = settings_of(PLANS[name], options.data, device)
+        if options.as_it_is:
+            there = [item for item in run.list_runs() if item.name == name]
+            target = there[0] if there else None
+        else:
+            target = train(name, settings)
+            print(f"{name}: {target.status().kimg:g} kimg", flush=True)
+        if options.publish:
+            publish(name, target, dataset.find(settings.dataset, settings.dataset_hash))
 
 
 if __name__ == "__main__":

@@ -91,6 +91,7 @@ class Pictures:
         self.device, self.training, self.count = device, store.training, store.count
         self.shape, self.offset = mapped.shape[1:], mapped.offset
         self.file = Path(mapped.filename).open("rb", buffering=0)  # noqa: SIM115  for the life of the process
+        self.held_out_features = None  # kept by `vitals`, which compares with the same ones time and again
         self.resident = None
         if device == "cuda" and mapped.nbytes <= torch.cuda.mem_get_info()[0] // 4:
             self.resident = torch.empty(mapped.shape, dtype=torch.uint8, device=device)

@@ -48,26 +48,40 @@ def load_named(module: nn.Module, prefix: str, tensors: dict[str, Tensor]) -> No
     module.load_state_dict({**counters, **own}, strict=True)
 
 
-def model_bytes(G: nn.Module, D: nn.Module | None, **card: object) -> bytes:
-    """A model file: G, optionally D, and the card's fields (all of `Card` but `hash`)."""
+def model_bytes(G: nn.Module, D: nn.Module | None, *, half: bool = False, **card: object) -> bytes:
+    """A model file: G, optionally D, and the card's fields (all of `Card` but `hash`).
+
+    half: weights in float16, which halves the file; statistics stay in float32.
+    """
     tensors = named("G", G) | (named("D", D) if D is not None else {})
+    if half:
+        weights = _weights({"G": G} | ({"D": D} if D is not None else {}))
+        tensors = {name: tensor.half() if name in weights else tensor for name, tensor in tensors.items()}
     text = Card(hash=tensors_hash(tensors), **card).to_json()
     return safetensors.torch.save(tensors, metadata={"ganart": text})
 
 
-def _expected(networks: NetworkConfig, with_D: bool) -> dict[str, tuple[int, ...]]:
+def _weights(modules: dict[str, nn.Module]) -> set[str]:
+    """Names of what is learned, as against the statistics beside it."""
+    return {f"{prefix}.{name}" for prefix, module in modules.items() for name, _ in module.named_parameters()}
+
+
+def _expected(networks: NetworkConfig, with_D: bool) -> tuple[dict[str, tuple[int, ...]], set[str]]:
+    """The shape of every tensor of such a model, by name, and which of them may be float16."""
     with torch.device("meta"):  # shapes without memory
         modules = {"G": Generator(networks)} | ({"D": Discriminator(networks)} if with_D else {})
-    return {
+    shapes = {
         f"{prefix}.{name}": tuple(tensor.shape)
         for prefix, module in modules.items()
         for name, tensor in module.state_dict().items()
         if not name.endswith("num_batches_tracked")
     }
+    return shapes, _weights(modules)
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], Card]:
-    """All tensors of a model file and its card; raises ModelError for anything that is not exactly right."""
+    """All tensors of a model file, as float32, and its card; raises ModelError for anything that is not exactly
+    right."""
     # Bytes, not a memory map: a file that shrinks under a map would take the whole process down.
     try:
         if path.stat().st_size > MAX_BYTES:
@@ -82,23 +96,36 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], Card]:
     except (safetensors.SafetensorError, ValueError, RuntimeError, KeyError) as error:
         raise ModelError(f"{path.name} is damaged or not a ganart model. Export or copy it again.") from error
     card = parse(metadata(data, path.name).get("ganart", ""), path.name)
-    expected = _expected(card.networks, any(name.startswith("D.") for name in tensors))
+    expected, weights = _expected(card.networks, any(name.startswith("D.") for name in tensors))
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    if found != expected or any(tensor.dtype != torch.float32 for tensor in tensors.values()):
+    halves = {name for name, tensor in tensors.items() if tensor.dtype == torch.float16}
+    kinds = {tensor.dtype for tensor in tensors.values()} - {torch.float32, torch.float16}
+    if found != expected or kinds or not halves <= weights:
         raise ModelError(f"{path.name} is damaged: its weights do not fit the networks that its card names.")
     if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
         raise ModelError(f"{path.name} holds weights that are not finite numbers, so it cannot draw.")
     if tensors_hash(tensors) != card.hash:
         raise ModelError(f"{path.name} is damaged: its weights are not the ones that its card was made for.")
-    return tensors, card
+    return {name: tensor.float() for name, tensor in tensors.items()}, card
 
 
 def load_generator(path: Path) -> tuple[Generator, Card]:
     """G of a model file, in eval mode on the CPU, and the file's card; raises ModelError."""
+    G, _, card = load_networks(path)
+    return G, card
+
+
+def load_networks(path: Path) -> tuple[Generator, Discriminator | None, Card]:
+    """G and D of a model file, D None where it came without, in eval mode on the CPU, and the file's card; raises
+    ModelError."""
     tensors, card = load_tensors(path)
-    G = Generator(card.networks)
+    G, D = Generator(card.networks), None
     load_named(G, "G", tensors)
-    return G.eval().requires_grad_(False), card
+    if any(name.startswith("D.") for name in tensors):
+        D = Discriminator(card.networks)
+        load_named(D, "D", tensors)
+        D.eval().requires_grad_(False)
+    return G.eval().requires_grad_(False), D, card
 
 
 def take_in(path: Path) -> str:

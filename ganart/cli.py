@@ -68,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda", "mps"])
     command.add_argument("--name", help="name of the run")
+    command.add_argument("--from", dest="model", metavar="MODEL", help="start from the networks of this model")
 
     command = add(
         "resume", commands.resume, "Go on with a run that was stopped, or that crashed, exactly where it was."
@@ -137,6 +138,12 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("model")
     command.add_argument("dataset", help="the pictures to measure against: a dataset, folder, .zip or mnist")
     command.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+
+    command = add("export", upkeep.export, "A model as one file to give away, half the size, with its card.")
+    command.add_argument("model")
+    command.add_argument("--out", type=Path, required=True, help="a .safetensors")
+    command = add("import", upkeep.take_in, "Take a model file that was exported into this workspace.")
+    command.add_argument("file", type=Path)
 
     command = add("info", commands.info, "What a model, a run or an exported file says of itself.")
     command.add_argument("thing", help="model, run, or an exported .gif or .png")

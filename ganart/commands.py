@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from ganart import config, dataset, doctor, launch, presets, run, workspace
 from ganart.config import IntakeConfig
 from ganart.dataset import Dataset
-from ganart.errors import GanartError, InputError
+from ganart.errors import GanartError, InputError, ModelError
 from ganart.intake import Progress
+from ganart.models import Model
 
 
 def _background(text: str) -> tuple[int, int, int]:
@@ -73,6 +74,12 @@ def train_config(options: argparse.Namespace) -> tuple[config.TrainConfig, str]:
 
     device = devices.pick(options.device)
     chosen_preset = None if options.preset is None else presets.preset(options.preset)
+    if options.model is not None:
+        if options.preset or options.width:
+            raise InputError(
+                "--from takes the networks and the recipe of its model. Leave out --preset and --width."
+            )
+        chosen_preset = presets.going_on_from(_trainable(options.model).card())
     size = options.size or (64 if chosen_preset is None else chosen_preset.networks.size)
     names = {store.name for store in dataset.list_datasets()}
     if options.source in names and not workspace.looks_like_path(options.source):
@@ -92,6 +99,11 @@ def train_config(options: argparse.Namespace) -> tuple[config.TrainConfig, str]:
     form = store.settings.size, store.channels
     preset = chosen_preset or presets.preset(presets.usual(*form, device))
     settings = presets.for_dataset(preset, *form, options.width)
+    if settings.initial and settings.networks != preset.networks:
+        raise InputError(
+            f"The model {options.model} paints {preset.networks.size} px pictures with {preset.networks.channels} "
+            f"channels, but {store.name} has {form[0]} px ones with {form[1]}. Give the folder to prepare it anew."
+        )
     settings = dataclasses.replace(
         settings,
         **chosen,
@@ -108,7 +120,20 @@ def train(options: argparse.Namespace) -> None:
     settings, name = train_config(options)
     from ganart import train  # noqa: F401  before there is a run, so that Ctrl-C meanwhile leaves nothing behind
 
-    _train_here(launch.create(settings, name))
+    initial = None if options.model is None else _trainable(options.model).path
+    _train_here(launch.create(settings, name, initial))
+
+
+def _trainable(text: str) -> Model:
+    """The model that is meant, where it came with its D; raises InputError or ModelError."""
+    from ganart import card, models
+
+    model = models.find_model(text)
+    if not card.has_D(model.path):
+        raise ModelError(
+            f"The model {model.id} came without its D, so it cannot be trained on. Choose another one."
+        )
+    return model
 
 
 def resume(options: argparse.Namespace) -> None:
@@ -255,6 +280,7 @@ def evaluate(options: argparse.Namespace) -> None:
         store = dataset.open_dataset(options.dataset)
     else:
         store = _prepare_with_bar(options.dataset, evaluation.intake(card), None)
+    evaluation.check(card.networks, store)
     job = jobs.begin(evaluation.request(model, card, store))
     try:
         with _bar("measuring", "part") as progress:

@@ -145,6 +145,7 @@ class TrainConfig:
     device: "auto", "cpu", "cuda" or "mps". dtype: "auto" tries bfloat16 against float32 and keeps the faster.
     save_seconds: how often the whole state is saved.
     parent: "RUN@STEP" where the training went on from a state of another run.
+    initial: name of the model whose G and D it started from, in place of drawn weights.
     """
 
     networks: NetworkConfig = field(default_factory=NetworkConfig)
@@ -173,6 +174,7 @@ class TrainConfig:
     dtype: str = "auto"
     save_seconds: float = 60.0
     parent: str = ""
+    initial: str = ""
     version: int = CONFIG_VERSION
 
     def __post_init__(self) -> None:

@@ -6,9 +6,21 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ganart import checkpoint, copying, dataset, images, latent, metrics, nearest, neighbours, render, ssim
+from ganart import (
+    checkpoint,
+    copying,
+    dataset,
+    evaluation,
+    images,
+    latent,
+    metrics,
+    nearest,
+    neighbours,
+    render,
+    ssim,
+)
 from ganart.dataset import Dataset
-from ganart.errors import DatasetError, ModelError
+from ganart.errors import ModelError
 from ganart.evaluation import Figure
 from ganart.files import write_atomic
 from ganart.jobs import Progress
@@ -19,7 +31,6 @@ DRAWS = 4  # sets of fakes, and of training pictures, that a figure is the mean 
 FIRST_SEED = 2_000_000  # of the pictures that are measured
 CELLS_FROM = 5000  # training pictures that the cells of the copying statistic are made from
 PAIRS = 6  # closest pairs that are shown
-LEAST = 16  # pictures to compare
 
 
 def measure(
@@ -32,7 +43,7 @@ def measure(
     floor. Without, one half of the training pictures is compared with fakes, and with the other half for the
     floor. Raises DatasetError where the pictures are too few or of another form.
     """
-    check(G, store)
+    evaluation.check(G.config, store)
     real, sets = _real_sides(store)
     n = len(real)
     z = latent.sample_z(list(range(FIRST_SEED, FIRST_SEED + n * len(sets))), G.config.z_dim)
@@ -55,32 +66,19 @@ def measure(
     return values | copied, closest, originals
 
 
-def check(G: nn.Module, store: Dataset) -> None:
-    """Raises DatasetError where these pictures cannot be compared with those of G."""
-    form = (G.config.size, G.config.channels)
-    if (store.settings.size, store.channels) != form:
-        raise DatasetError(
-            f"The model paints {form[0]} px pictures with {form[1]} channels, but {store.name} has "
-            f"{store.settings.size} px ones with {store.channels}. Prepare it with --size {form[0]}."
-        )
-    if store.count < 2 * LEAST:
-        raise DatasetError(f"{store.name} has {store.count} pictures, and to measure takes {2 * LEAST} or more.")
-
-
 def _real_sides(store: Dataset) -> tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
     """The real side (n, S, S, C), and up to DRAWS others of the same size from the training pictures: (places,
     pictures)."""
     pixels, order = store.images(), generator(0, "evaluate").permutation(store.training)
     if store.held_out:
-        places = np.unique(
-            np.linspace(store.training, store.count - 1, min(MOST, store.held_out)).round().astype(int)
-        )
+        # Drawn, not every tenth: pictures may come in an order that such a step would fall in with.
+        places = store.training + generator(0, "evaluate", 1).permutation(store.held_out)
     else:
         places, order = np.array_split(order, 2)
     n = min(len(places), len(order), MOST)
     draws = min(DRAWS, len(order) // n)
     sets = [np.sort(order[k * n : (k + 1) * n]) for k in range(draws)]
-    return np.asarray(pixels[np.sort(places)[:n]]), [(some, np.asarray(pixels[some])) for some in sets]
+    return np.asarray(pixels[np.sort(places[:n])]), [(some, np.asarray(pixels[some])) for some in sets]
 
 
 def _compare(real: np.ndarray, other: np.ndarray, real_features: list[Tensor]) -> dict[str, float]:

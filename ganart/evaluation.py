@@ -3,16 +3,20 @@
 Imports no torch.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ganart import dataset, jobs
 from ganart.card import Card
-from ganart.config import IntakeConfig
+from ganart.config import IntakeConfig, NetworkConfig
 from ganart.dataset import Dataset
+from ganart.errors import DatasetError
 from ganart.jobs import Job
 from ganart.models import Model
 
 EVALUATION_VERSION = 1
+LEAST = 32  # pictures in a store to measure against
+COPYING = -3.0  # standard deviations; below, something is copied
 
 
 @dataclass(frozen=True)
@@ -66,15 +70,25 @@ def intake(card: Card) -> IntakeConfig:
     return IntakeConfig(size=card.networks.size, channels=1 if card.networks.channels == 1 else 0)
 
 
-def own_store(card: Card) -> Dataset | None:
-    """The pictures that a model was trained on, where they are in this workspace."""
-    same = (s for s in dataset.list_datasets() if s.hash == card.dataset.get("hash"))
-    return next(same, None)
+def check(networks: NetworkConfig, store: Dataset) -> None:
+    """Raises DatasetError where these pictures cannot be compared with those of such a model."""
+    if (networks.size, networks.channels) != (store.settings.size, store.channels):
+        raise DatasetError(
+            f"The model paints {networks.size} px pictures with {networks.channels} channels, but {store.name} has "
+            f"{store.settings.size} px ones with {store.channels}. Prepare it with --size {networks.size}."
+        )
+    if store.count < LEAST:
+        raise DatasetError(f"{store.name} has {store.count} pictures, and to measure takes {LEAST} or more.")
 
 
-def figures(result: dict) -> dict[str, Figure]:
-    """The figures of a job's result, or of a card."""
-    return {name: Figure(**values) for name, values in result.items() if name in METRICS}
+def own_store(card: Card, stores: Sequence[Dataset]) -> Dataset | None:
+    """The one of these datasets that a model was trained on."""
+    return next((store for store in stores if store.hash == card.dataset.get("hash")), None)
+
+
+def figures(values: dict) -> dict[str, Figure]:
+    """The figures of a job's result, or of a card, in the order of METRICS."""
+    return {name: Figure(**values[name]) for name in METRICS if name in values}
 
 
 def known(model: Model, card: Card, store: Dataset) -> tuple[Job, dict[str, Figure]] | None:
@@ -82,3 +96,37 @@ def known(model: Model, card: Card, store: Dataset) -> tuple[Job, dict[str, Figu
     job = jobs.find(request(model, card, store))
     result = job.result()
     return None if result is None else (job, figures(result["figures"]))
+
+
+def best_known(model: Model) -> dict:
+    """What was measured of a model here on its own pictures, else what its card says, as JSON values."""
+    card = model.card()
+    if (store := own_store(card, dataset.list_datasets())) and (found := known(model, card, store)):
+        return {name: vars(figure) for name, figure in found[1].items()}
+    return card.figures
+
+
+def verdict(figures: dict[str, Figure]) -> list[str]:
+    """What the figures come to, in plain sentences."""
+    said = []
+    if (c_t := figures.get("c_t")) and (near := figures.get("nn_ratio")):
+        copies = c_t.value < COPYING and c_t.value < c_t.floor - 1
+        if copies and near.value < 0.5 * near.floor:
+            said.append("It repeats pictures that it learned from.")
+        elif copies:
+            said.append("It keeps closer to the pictures it learned from than new ones would: some may be copies.")
+        else:
+            said.append("No sign of copying: it keeps as far from what it learned from as new pictures do.")
+    if coverage := figures.get("coverage"):
+        share = coverage.value / max(coverage.floor, 1e-9)
+        if share > 0.95:
+            said.append("It covers all that the real pictures show.")
+        else:
+            said.append(f"It covers about {100 * share:.0f} % of what the real pictures show.")
+    if (real := figures.get("nn_accuracy_real")) and (fake := figures.get("nn_accuracy_fake")):
+        both = (real.value + fake.value) / 2
+        if both < 0.6:
+            said.append("By their nearest neighbours, its pictures can hardly be told from real ones.")
+        elif both > 0.9:
+            said.append("Its pictures are easily told from real ones.")
+    return said

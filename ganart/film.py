@@ -1,16 +1,20 @@
 """Models and runs -> films: the recipe of each animation, from (what, how long, how large) to GIF bytes."""
 
+import io
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from torch import nn
 
-from ganart import export, images, latent, render
+from ganart import checkpoint, export, images, latent, render
 from ganart.errors import InputError
+from ganart.files import write_atomic
 from ganart.models import Model
 
 MAX_SIDE = 1024  # px, of a GIF's longer side
+PREVIEW_SIDE, PREVIEW_SECONDS, PREVIEW_FPS = 256, 3.0, 20
 Progress = Callable[[int, int], None]
 
 
@@ -59,11 +63,7 @@ def grid(
     factor = _shrink_factor(max(rows, columns) * G.config.size)
     size = G.config.size // factor
     _check_size(rows * size * scale, columns * size * scale, count)
-    cells = np.stack([latent.seed_loop(seed, G.config.z_dim, count) for seed in seeds], axis=1)
-    drawn = _draw(G, cells.reshape(count * len(seeds), -1), progress)
-    drawn = images.shrink(drawn, factor) if factor > 1 else drawn
-    drawn = drawn.reshape(count, len(seeds), *drawn.shape[1:])
-    frames = np.stack([images.tile(frame, columns) for frame in drawn])
+    frames = _grid_frames(G, seeds, columns, count, factor, progress)
     about = export.recipe(
         model_hash,
         kind="grid",
@@ -75,6 +75,28 @@ def grid(
         scale=scale,
     )
     return export.gif_bytes(images.enlarge(frames, scale), fps, about)
+
+
+def _grid_frames(
+    G: nn.Module, seeds: list[int], columns: int, count: int, factor: int, progress: Progress | None = None
+) -> np.ndarray:
+    """uint8 (count, H, W, C): each seed on its loop, drawn `factor` times smaller."""
+    cells = np.stack([latent.seed_loop(seed, G.config.z_dim, count) for seed in seeds], axis=1)
+    drawn = _draw(G, cells.reshape(count * len(seeds), -1), progress)
+    drawn = images.shrink(drawn, factor) if factor > 1 else drawn
+    drawn = drawn.reshape(count, len(seeds), *drawn.shape[1:])
+    return np.stack([images.tile(frame, columns) for frame in drawn])
+
+
+def preview(G: nn.Module) -> bytes:
+    """A small grid of loops, at most 256 px on a side, that shows a model at a glance, as an animated WebP."""
+    across = max(1, min(6, PREVIEW_SIDE // G.config.size))
+    count = export.frame_count(PREVIEW_SECONDS, PREVIEW_FPS)
+    first, *others = map(images.to_pillow, _grid_frames(G, list(range(across**2)), across, count, 1))
+    buffer = io.BytesIO()
+    options = {"save_all": True, "duration": round(1000 / PREVIEW_FPS), "loop": 0, "quality": 75, "method": 4}
+    first.convert("RGB").save(buffer, "WEBP", append_images=[frame.convert("RGB") for frame in others], **options)
+    return buffer.getvalue()
 
 
 def growth(model: Model, seconds: float, fps: int, scale: int = 1) -> bytes:
@@ -131,3 +153,11 @@ def _check_size(height: int, width: int, frames: int) -> None:
             "Choose a smaller scale or grid."
         )
     export.check_memory(frames, height, width)
+
+
+def work(request: dict, folder: Path, progress: Progress) -> dict:
+    """The job of kind "preview": draws the loop of a model into `loop.webp`."""
+    G, _ = checkpoint.load_generator(Path(request["model"]))
+    write_atomic(folder / "loop.webp", preview(G), durable=False)
+    progress(1, 1)
+    return {"file": "loop.webp"}

@@ -119,7 +119,7 @@ def duration(seconds: float) -> str:
 def path_for(settings: TrainConfig) -> Path:
     """Where the forecast for such a training is kept: the pictures and the length do not matter for it."""
     values = config.to_dict(
-        dataclasses.replace(settings, dataset="", dataset_hash="", kimg=1.0, seed=0, parent="")
+        dataclasses.replace(settings, dataset="", dataset_hash="", kimg=1.0, seed=0, parent="", initial="")
     )
     key = hashlib.sha256(json.dumps([values, FORECAST_VERSION], sort_keys=True).encode()).hexdigest()[:24]
     return workspace.folder("forecasts") / f"{key}.json"

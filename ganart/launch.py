@@ -15,7 +15,7 @@ import filelock
 from ganart import card, config, kept, workspace
 from ganart.config import TrainConfig
 from ganart.errors import BusyError, InputError, ModelError, RunError
-from ganart.files import write_json
+from ganart.files import write_atomic, write_json
 from ganart.run import Run, Status, list_runs
 
 # A trainer with passive waiting leaves the processor to the pages between its parallel parts. Alone it loses
@@ -45,21 +45,24 @@ def active_run(device: str, but: Run | None = None) -> Run | None:
     return None
 
 
-def create(settings: TrainConfig, name: str) -> Run:
+def create(settings: TrainConfig, name: str, initial: Path | None = None) -> Run:
     """A new run folder with its config, for a trainer in this very process.
 
-    `settings.device` is a real device here, not "auto": whoever creates a run has looked.
+    `settings.device` is a real device here, not "auto": whoever creates a run has looked. initial: the file of
+    the model that `settings.initial` names.
     Raises InputError for a name that is not usable, BusyError where the device trains already.
     """
     workspace.check_name(name)
     with filelock.FileLock(workspace.folder("locks") / "launch.lock"):
         refuse_if_busy(settings.device)
-        return _create(settings, name)
+        return _create(settings, name, initial)
 
 
-def _create(settings: TrainConfig, name: str) -> Run:
+def _create(settings: TrainConfig, name: str, initial: Path | None = None) -> Run:
     run = Run(next_folder(name))
     (run.folder / "samples").mkdir(parents=True)
+    if initial is not None:
+        write_atomic(run.initial, initial.read_bytes())
     write_json(run.folder / "config.json", config.to_dict(settings), durable=True)
     run.write_status(Status(total_kimg=settings.kimg, state="starting"))
     return run
@@ -71,13 +74,13 @@ def next_folder(name: str) -> Path:
     return workspace.folder("runs") / f"{max(numbers, default=0) + 1:04d}-{name}"
 
 
-def launch(settings: TrainConfig, name: str) -> Run:
+def launch(settings: TrainConfig, name: str, initial: Path | None = None) -> Run:
     """Create a run and start its trainer as a process of its own.
 
     Raises BusyError, naming the run, where the device trains already. Two tabs cannot slip past each other: a
     run that was created a moment ago counts as training.
     """
-    run = create(settings, name)
+    run = create(settings, name, initial)
     _spawn(run)
     return run
 

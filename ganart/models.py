@@ -3,19 +3,18 @@
 import contextlib
 import json
 import math
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from ganart import images, run, workspace
 from ganart.card import Card, read_card
 from ganart.errors import InputError, ModelError
-from ganart.files import write_atomic
 from ganart.run import Run
+
+DESCRIPTION = 0x010E  # the tag of EXIF that holds words
 
 
 @dataclass(frozen=True)
@@ -34,8 +33,7 @@ class Model:
         """The sheets of its training, oldest first: (step, PNG bytes)."""
         if self.run is not None:
             return [(int(path.stem), data) for path in self.run.samples() if (data := _read(path)) is not None]
-        strip = self.path.with_suffix(".png")
-        return read_strip(strip) if strip.is_file() else []
+        return read_strip(self._strip) if self._strip.is_file() else []
 
     def sheet(self) -> bytes | None:
         """The sheet of its own step, or the nearest one, as PNG bytes; None where there is none."""
@@ -45,8 +43,15 @@ class Model:
                 step = self.card().step
             nearest = min(reversed(samples), key=lambda path: abs(int(path.stem) - step), default=None)
             return _read(nearest) if nearest else None
-        strip = self.path.with_suffix(".png")
-        return images.encode(_read_strip(strip)[1][-1]) if strip.is_file() else None
+        return images.encode(_read_strip(self._strip)[1][-1]) if self._strip.is_file() else None
+
+    def loop(self) -> bytes | None:
+        """The small film that came with it, as an animated WebP; None where there is none."""
+        return None if self.run is not None else _read(self.path.with_name(f"{self.path.stem}-loop.webp"))
+
+    @property
+    def _strip(self) -> Path:
+        return self.path.with_suffix(".webp")
 
 
 def _read(path: Path) -> bytes | None:
@@ -132,11 +137,12 @@ def _of_run(owner: Run, part: str = "") -> Model:
 
 
 def strip_bytes(sheets: list[tuple[int, bytes]]) -> bytes:
-    """Sheets (step, PNG bytes), all of one size -> one tall PNG that names the steps in its text."""
-    info = PngInfo()
-    info.add_text("ganart-sheets", json.dumps({"version": 1, "steps": [step for step, _ in sheets]}))
+    """Sheets (step, PNG bytes), all of one size -> one tall WebP, of high but not full quality, that names the
+    steps in its description."""
     stacked = np.concatenate([images.read_png(data) for _, data in sheets])
-    return images.encode(stacked, "PNG", pnginfo=info, optimize=True)
+    about, steps = Image.Exif(), [step for step, _ in sheets]
+    about[DESCRIPTION] = json.dumps({"version": 1, "steps": steps, "channels": stacked.shape[-1]})
+    return images.encode(stacked, "WEBP", quality=85, method=6, exif=about.tobytes())
 
 
 def read_strip(path: Path) -> list[tuple[int, bytes]]:
@@ -147,9 +153,10 @@ def read_strip(path: Path) -> list[tuple[int, bytes]]:
 
 def _read_strip(path: Path) -> tuple[list[int], np.ndarray]:
     try:
-        with Image.open(path, formats=["PNG"]) as image:
-            steps = json.loads(image.info["ganart-sheets"])["steps"]
-            stacked = images.from_pillow(image)
+        with Image.open(path, formats=["WEBP"]) as image:
+            about = json.loads(image.getexif()[DESCRIPTION])
+            steps = about["steps"]
+            stacked = images.from_pillow(image.convert("L" if about["channels"] == 1 else "RGB"))
         sheets = stacked.reshape(len(steps), -1, *stacked.shape[1:])
     except (OSError, KeyError, TypeError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ModelError(f"{path.name} is not a strip of training sheets.") from error
@@ -163,22 +170,3 @@ def thinned(sheets: list[tuple[int, bytes]], count: int) -> list[tuple[int, byte
     wanted = np.concatenate([[0], np.geomspace(max(steps[1], 1), steps[-1], count - 1)]) if len(steps) > 1 else [0]
     nearest = {int(np.abs(steps - step).argmin()) for step in wanted}
     return [sheets[index] for index in sorted(nearest)]
-
-
-def publish(source: Run, folder: Path) -> Model:
-    """Copy a run's model into a folder of models under the run's name, with some twenty of its sheets.
-
-    Its card in words, `NAME.md`, is for a person to write.
-    """
-    target = folder / f"{source.name}.safetensors"
-    write_atomic(target, source.model.read_bytes())
-    sheets = Model(source.id, source.model, source).sheets()
-    write_atomic(target.with_suffix(".png"), strip_bytes(thinned(sheets, 24)))
-    return Model(source.name, target)
-
-
-def read_about(model: Model) -> str:
-    """The words of a built-in model's card (`NAME.md`), without its headline; empty where there is none."""
-    path = model.path.with_suffix(".md")
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    return re.sub(r"\A# .*\n+", "", text)

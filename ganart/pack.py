@@ -57,6 +57,7 @@ WORDS = {  # fields of a TrainConfig that could hold any text, a path among othe
     "dataset": r"[a-z0-9-]{0,40}",
     "dataset_hash": r"[0-9a-f]{0,64}",
     "parent": r"([\w .-]{1,80}@[0-9]{1,12})?",
+    "initial": r"[\w .-]{0,80}",
 }
 PATH = re.compile(r"(?<![^\s“\"'(])(~|[A-Za-z]:)?[/\\]\S")
 

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from ganart import config
+from ganart.card import Card
 from ganart.config import NetworkConfig, TrainConfig
 from ganart.errors import InputError
 
@@ -94,6 +96,16 @@ def usual(size: int, channels: int, device: str) -> str:
     if (size, channels) == (28, 1):
         return "mnist-seed"
     return "sketch" if device == "cpu" else "art"
+
+
+def going_on_from(card: Card) -> TrainConfig:
+    """The recipe of a model, to go on with on other pictures. Raises InputError where its card has none that can
+    be used."""
+    recipe = config.train_from_dict(card.recipe)
+    if recipe.networks != card.networks:
+        raise InputError(f"The card of {card.name} names two kinds of networks. Choose another model.")
+    fresh = {"parent": "", "dtype": "auto", "seed": 0, "save_seconds": TrainConfig.save_seconds}
+    return dataclasses.replace(recipe, initial=card.name, **fresh)
 
 
 def for_dataset(settings: TrainConfig, size: int, channels: int, width: int | None = None) -> TrainConfig:

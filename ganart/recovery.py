@@ -1,12 +1,13 @@
 """How a training goes on: from its state, after it diverged, or where memory is short."""
 
 import dataclasses
+from pathlib import Path
 
 import torch
 
 from ganart import checkpoint, launch
 from ganart.config import TrainConfig
-from ganart.errors import RunError
+from ganart.errors import ModelError, RunError
 from ganart.randomness import generator
 from ganart.run import Run
 from ganart.training import Training, build
@@ -17,7 +18,11 @@ MAX_ROLLBACKS = 3
 def load_or_start(target: Run, settings: TrainConfig) -> tuple[Training, TrainConfig]:
     """The training as its saved state left it, or at step 0, and the settings that it goes on with."""
     if not target.state.exists() and not target.state.with_name(target.state.name + ".prev").exists():
-        return build(settings, {}), settings
+        training = build(settings, {})
+        if settings.initial:
+            _start_from(target.initial, training)
+        return training, settings
+    target.initial.unlink(missing_ok=True)
     tensors, values = checkpoint.load_state(target.state)
     history = values.get("history", {})  # not in states from before there was one
     try:
@@ -28,6 +33,19 @@ def load_or_start(target: Run, settings: TrainConfig) -> tuple[Training, TrainCo
     except (KeyError, TypeError, RuntimeError) as error:
         raise RunError(f"The state of {target.id} does not fit its config.json. Start a new run.") from error
     return training, settings
+
+
+def _start_from(path: Path, training: Training) -> None:
+    """Take over the networks of a model. Raises ModelError where they do not fit or D is missing."""
+    G, D, card = checkpoint.load_networks(path)
+    if D is None or card.networks != training.G.config:
+        raise ModelError(
+            f"The model {card.name} cannot be trained on: it came without its D, or with other networks. Choose "
+            "another model."
+        )
+    for network, weights in ((training.G, G), (training.D, D), (training.G_ema, G)):
+        if network is not None:
+            network.load_state_dict(weights.state_dict())
 
 
 def _check(choices: dict, history: dict) -> None:

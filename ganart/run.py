@@ -2,6 +2,7 @@
 
 config.json         all settings, written once by the launcher
 control.json        what is asked of the trainer: run, pause or stop
+initial.safetensors the model that it starts from, where it does, until there is a state
 run.lock            held by the trainer for life; free while the status is unfinished means it crashed
 status.json         where it stands, replaced about once a second by the trainer
 metrics.jsonl       one line of figures at a time
@@ -91,6 +92,10 @@ class Run:
     @property
     def best(self) -> Path:
         return self.folder / "best.safetensors"
+
+    @property
+    def initial(self) -> Path:
+        return self.folder / "initial.safetensors"
 
     @property
     def state(self) -> Path:

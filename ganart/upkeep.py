@@ -93,3 +93,18 @@ def forecast(options: argparse.Namespace) -> None:
     print(found.sentence())
     for name, seconds in forecasts.BUDGETS.items():
         print(f"  {name:10} {forecasts.duration(seconds):>12}   {found.kimg(seconds):.0f} thousand pictures")
+
+
+def export(options: argparse.Namespace) -> None:
+    from ganart import evaluation, export, models, share
+
+    path = export.check_suffix(options.out, ".safetensors")
+    model = models.find_model(options.model)
+    export.write(path, share.model_file(model, figures=evaluation.best_known(model)))
+    print(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
+
+
+def take_in(options: argparse.Namespace) -> None:
+    from ganart import checkpoint
+
+    print(f"taken in as {checkpoint.take_in(options.file)}")

@@ -11,13 +11,14 @@ from torch import Tensor, nn
 from ganart import images, latent, metrics, render
 from ganart.batches import Pictures
 from ganart.config import TrainConfig
+from ganart.randomness import generator
 from ganart.training import Training
 
 COUNT = 128  # pictures of each kind that are looked at
 SIDE = 16  # px of the thumbnails that are compared
 STEP = 0.1  # length of the move in the latent space, in standard deviations of each coordinate
 SEEDS = 1_000_000  # the first of the seeds whose pictures are measured
-HELD_OUT = 128  # pictures that the held-out figure compares at most
+HELD_OUT = 256  # pictures that the held-out figure compares at most
 
 
 @torch.no_grad()
@@ -73,11 +74,15 @@ def held_out_distance(pictures: Pictures, settings: TrainConfig, G: nn.Module) -
     """`metrics.kernel_distance` between held-out pictures and as many fakes, always the same ones; None without
     held-out pictures."""
     count = min(pictures.count - pictures.training, HELD_OUT)
-    if not count:
+    if count < 2:
         return None
-    places = torch.linspace(pictures.training, pictures.count - 1, count).long().numpy()
+    if pictures.held_out_features is None:
+        # Drawn, not evenly spread: pictures may come in an order that even steps would fall in with.
+        drawn = generator(0, "held out").permutation(pictures.count - pictures.training)[:count]
+        real = pictures.take(pictures.training + np.sort(drawn)).cpu().numpy()
+        pictures.held_out_features = metrics.features(real)
     z = latent.sample_z(list(range(SEEDS, SEEDS + count)), settings.networks.z_dim)
-    return metrics.kernel_distance(pictures.take(places).cpu().numpy(), render.pictures(G, z))
+    return metrics.kernel_distance_of(pictures.held_out_features, metrics.features(render.pictures(G, z)))
 
 
 def _spread(pictures: Pictures, first: int, available: int, count: int) -> Tensor:

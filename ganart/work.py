@@ -13,7 +13,10 @@ from ganart.errors import GanartError
 from ganart.files import write_json
 from ganart.jobs import Job, JobStatus
 
-KINDS = {"evaluate": "ganart.evaluate"}  # kind -> module with `work(request, folder, progress) -> dict`
+KINDS = {
+    "evaluate": "ganart.evaluate",
+    "preview": "ganart.film",
+}  # kind -> module with `work(request, folder, progress) -> dict`
 
 
 class CancelledError(GanartError):

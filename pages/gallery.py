@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from ganart import models, run, workspace
-from ganart.ui import gallery, manage, page, sheets, words
+from ganart import dataset, models, run
+from ganart.ui import cards, gallery, manage, page, words
 
 page.start()
 
@@ -29,29 +29,13 @@ if not found:
 if st.button("Train on your pictures", type="primary", icon=":material/add_photo_alternate:"):
     st.switch_page("pages/train.py")
 
+stores = dataset.list_datasets()
 with st.grid(3, min_column_width=300, gap="medium"):
     for model in found:
         with st.container(border=True), page.error_box():
-            card = model.card()
-            if sheet := model.sheet():
-                st.image(sheets.larger(sheet), width="stretch", alt=f"36 pictures painted by {model.id}")
-            with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-                st.markdown(f"**{words.run_title(model.run) if model.run else model.id}**")
-                if model.run:
-                    manage.run(model.run)
-                elif model.path.is_relative_to(workspace.home()):
-                    manage.model(model.id)
-            st.caption(words.model_line(card))
-            with st.container(horizontal=True):
-                to_it = {"model": model.id}
-                st.page_link("pages/explore.py", label="Explore", icon=":material/explore:", query_params=to_it)
-                st.page_link("pages/animate.py", label="Animate", icon=":material/animation:", query_params=to_it)
-                if model.run:
-                    to_run = {"run": model.run.id}
-                    st.page_link("pages/train.py", label="Run", icon=":material/history:", query_params=to_run)
-            if about := models.read_about(model):
-                with st.expander("About this model"):
-                    st.markdown(about)
+            cards.show(model, stores)
+if st.session_state.get("drawing"):
+    cards.watch()
 
 gallery.open_packed()
 manage.usage()

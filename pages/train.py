@@ -55,5 +55,5 @@ elif asked_dataset:
 else:
     st.title("Train")
     start.active_run()
-    prepare.choose_pictures()
+    prepare.choose_pictures(start.from_line())
     start.earlier_runs()

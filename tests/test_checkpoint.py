@@ -262,8 +262,8 @@ def test_networks_out_of_range_are_refused_before_they_are_built(model):
 
 
 def test_a_newer_version_says_what_to_do(model):
-    change_card(model, version=2, brand_new="field")
-    refused(model, "has model version 2, and this ganart reads version 1. Update ganart")
+    change_card(model, version=3, brand_new="field")
+    refused(model, "has model version 3, and this ganart reads up to version 2. Update ganart")
     with pytest.raises(ModelError, match="Update ganart"):
         read_card(model)
 

@@ -17,7 +17,20 @@ import pytest
 import torch
 from PIL import Image
 
-from ganart import checkpoint, cli, config, dataset, images, latent, launch, models, render, run, workspace
+from ganart import (
+    checkpoint,
+    cli,
+    config,
+    dataset,
+    evaluation,
+    images,
+    latent,
+    launch,
+    models,
+    render,
+    run,
+    workspace,
+)
 from ganart.config import IntakeConfig, NetworkConfig, TrainConfig
 from ganart.networks import Generator
 from ganart.run import Run, Status
@@ -373,6 +386,7 @@ def test_info_of_models_and_runs(ganart, tiny_model, tiny_run):
         ("timelapse missing --out x.gif", "There is no model “missing”"),
         ("timelapse MODEL --out x.gif", "came without training sheets"),
         ("info missing", "There is no model “missing”"),
+        ("evaluate missing plain.png", "There is no model “missing”"),
         ("info missing.gif", "There is no file at “missing.gif”"),
         ("info words.png", "cannot be read as a GIF or PNG"),
         ("info plain.png", "carries no recipe"),
@@ -441,11 +455,47 @@ def test_words_that_the_command_line_does_not_know_are_one_line(refused, argumen
 
 
 @pytest.mark.parametrize(
-    "command", ["prepare", "train", "resume", "stop", "list", "sample", "animate", "timelapse", "info"]
+    "command", ["prepare", "train", "resume", "stop", "list", "sample", "animate", "timelapse", "evaluate", "info"]
 )
 def test_every_command_has_help(ganart, command):
     answer = ganart(command, "--help")
     assert answer.status == 0 and f"ganart {command}" in answer.out and answer.err == ""
+
+
+# --- evaluating
+
+
+def test_evaluate_gives_each_figure_beside_its_floor_as_json_and_as_words(ganart, tiny_model, picture_folder):
+    folder = picture_folder(40)
+    answer = ganart("evaluate", tiny_model, folder, "--json")
+    figures = answer.json()
+    assert figures.keys() == evaluation.METRICS.keys() and answer.err == ""
+    for values in figures.values():
+        assert values.keys() == {"value", "floor", "n"} and values["n"] == 20
+        assert np.isfinite([values["value"], values["floor"]]).all()
+    assert figures["swd"]["value"] > figures["swd"]["floor"] and figures["coverage"]["value"] < 0.5
+    [store] = dataset.list_datasets()
+    assert store.settings.size == 32 and store.count == 40
+    words = ganart("evaluate", tiny_model, store.name)
+    assert words.status == 0 and words.out.startswith(f"tiny against {store.name}, 20 pictures on each side\n")
+    lines = words.out.splitlines()
+    for name, metric in evaluation.METRICS.items():
+        [line] = [line for line in lines if line.startswith(metric.name + " ")]
+        found = [float(number) for number in line.removeprefix(metric.name).split()[:2]]
+        expected = [figures[name]["value"], figures[name]["floor"]]
+        assert found == pytest.approx(expected, abs=0.51 * 10**-metric.digits), name
+    sheet = Path(lines[-1].partition(": ")[2])
+    assert Image.open(sheet).size == (6 * 32, 2 * 32)
+
+
+def test_pictures_that_cannot_be_measured_against_are_one_line(refused, tiny_model, picture_folder):
+    folder = picture_folder(9)
+    assert "There is no folder or zip file" in refused("evaluate", tiny_model, "missing")
+    assert "is a single file" in refused("evaluate", tiny_model, folder / "picture-000.png")
+    few = dataset.prepare(folder, IntakeConfig(size=32))
+    assert "has 9 pictures, and to measure takes 32 or more" in refused("evaluate", tiny_model, few.name)
+    larger = dataset.prepare(folder, IntakeConfig(size=64))
+    assert "Prepare it with --size 32" in refused("evaluate", tiny_model, larger.name, "--json")
 
 
 # --- training

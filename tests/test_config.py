@@ -52,6 +52,7 @@ def test_a_config_with_nothing_at_its_default_comes_back_equal():
         dtype="bfloat16",
         save_seconds=0.5,
         parent="0003-monet@1200",
+        initial="landscapes",
     )
     for part in (settings, settings.networks):
         default = type(part)()

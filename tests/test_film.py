@@ -191,9 +191,9 @@ def test_growth_of_many_sheets_still_begins_and_ends_right(home, tiny_model):
 
 def test_growth_of_a_model_that_came_with_a_strip(home, tmp_path, tiny_model):
     model = trained(home, tiny_model, [0, 100, 200])
-    tiny_model.with_suffix(".png").write_bytes(models.strip_bytes(model.sheets()))
-    built_in = Model("tiny", tiny_model)
-    assert film.growth(built_in, 1.0, 10) == film.growth(model, 1.0, 10)
+    tiny_model.with_suffix(".webp").write_bytes(models.strip_bytes(model.sheets()))
+    one, other = (read(film.growth(some, 1.0, 10), 10)[0] for some in (Model("tiny", tiny_model), model))
+    assert one.shape == other.shape and np.abs(one.astype(int) - other).mean() < 12
 
 
 def test_growth_works_for_the_sheets_of_every_size(home, tiny_model):

@@ -39,6 +39,10 @@ TORCH_FREE = [
     "files",
     "randomness",
     "images",
+    "nearest",
+    "copying",
+    "evaluation",
+    "jobs",
 ]
 TRAINER = {
     f"ganart.{name}"
@@ -56,7 +60,7 @@ TRAINER = {
         "trial",
     )
 }
-TORCH_FREE_UI = ["sheets", "watch", "history", "manage", "gallery", "page", "words"]
+TORCH_FREE_UI = ["sheets", "watch", "history", "manage", "gallery", "cards", "page", "words"]
 PICKLES = {"pickle", "cPickle", "_pickle", "marshal", "shelve", "joblib", "dill", "cloudpickle"}
 
 

@@ -1,13 +1,11 @@
 """Which model is meant by what one types, and the sheets that come with it."""
 
-import io
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from ganart import config, images, models, workspace
 from ganart.config import TrainConfig
@@ -49,7 +47,8 @@ def put_on_shelf(shelf: Path, tiny_model: Path, name: str) -> Path:
 
 def sheets(count: int, channels: int = 3) -> list[tuple[int, bytes]]:
     rng = np.random.default_rng(0)
-    return [(step**3, images.encode(rng.integers(0, 256, (12, 18, channels), np.uint8))) for step in range(count)]
+    made = [images.enlarge(rng.integers(0, 256, (2, 3, channels), np.uint8), 16) for _ in range(count)]
+    return [(step**3, images.encode(sheet)) for step, sheet in enumerate(made)]
 
 
 def test_a_model_is_found_by_its_path(tiny_model, monkeypatch):
@@ -127,22 +126,21 @@ def test_all_models_newest_runs_first_then_built_ins(shelf, make_run, tiny_model
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("count", [1, 5])
-def test_a_strip_holds_every_sheet_exactly(tmp_path, count, channels):
-    path = tmp_path / "strip.png"
+def test_a_strip_holds_every_sheet(tmp_path, count, channels):
+    path = tmp_path / "strip.webp"
     path.write_bytes(models.strip_bytes(sheets(count, channels)))
     found = models.read_strip(path)
     assert [step for step, _ in found] == [step for step, _ in sheets(count)]
     for (_, one), (_, other) in zip(found, sheets(count, channels), strict=True):
-        np.testing.assert_array_equal(images.read_png(one), images.read_png(other))
+        one, other = images.read_png(one).astype(int), images.read_png(other)
+        assert one.shape == other.shape and np.abs(one - other).mean() < 12  # it is not kept exactly
 
 
 def with_steps(value: object) -> bytes:
-    """A PNG of 12 rows that claims to be a strip."""
-    info = PngInfo()
-    info.add_text("ganart-sheets", json.dumps({"version": 1, "steps": value}))
-    buffer = io.BytesIO()
-    Image.new("RGB", (6, 12)).save(buffer, "PNG", pnginfo=info)
-    return buffer.getvalue()
+    """A WebP of 12 rows that claims to be a strip."""
+    about = Image.Exif()
+    about[models.DESCRIPTION] = json.dumps({"version": 1, "steps": value, "channels": 3})
+    return images.encode(np.zeros((12, 6, 3), np.uint8), "WEBP", exif=about.tobytes())
 
 
 @pytest.mark.parametrize(
@@ -152,7 +150,7 @@ def with_steps(value: object) -> bytes:
         b"no picture",
         images.encode(np.zeros((4, 4, 3), np.uint8)),
         images.encode(np.zeros((4, 4, 3), np.uint8), "JPEG"),
-        with_steps([1, 2, 3])[:-40],
+        with_steps([1, 2, 3])[:40],
         with_steps([1] * 5),
         with_steps([]),
         with_steps(5),
@@ -160,9 +158,9 @@ def with_steps(value: object) -> bytes:
     ids=["empty", "text", "other-png", "jpeg", "cut", "steps-do-not-divide", "no-steps", "steps-are-no-list"],
 )
 def test_what_is_no_strip_is_refused(tmp_path, data):
-    (tmp_path / "strip.png").write_bytes(data)
-    with pytest.raises(ModelError, match=r"strip\.png is not a strip"):
-        models.read_strip(tmp_path / "strip.png")
+    (tmp_path / "strip.webp").write_bytes(data)
+    with pytest.raises(ModelError, match=r"strip\.webp is not a strip"):
+        models.read_strip(tmp_path / "strip.webp")
 
 
 def test_a_run_shows_its_own_sheets(make_run):
@@ -181,17 +179,10 @@ def test_a_built_in_model_shows_the_strip_beside_it(shelf, tiny_model):
     path = put_on_shelf(shelf, tiny_model, "mnist")
     model = models.find_model("mnist")
     assert model.sheets() == [] and model.sheet() is None
-    path.with_suffix(".png").write_bytes(models.strip_bytes(sheets(3)))
+    path.with_suffix(".webp").write_bytes(models.strip_bytes(sheets(3)))
     assert [step for step, _ in model.sheets()] == [0, 1, 8]
-    np.testing.assert_array_equal(images.read_png(model.sheet()), images.read_png(sheets(3)[-1][1]))
-
-
-def test_the_words_of_a_built_in_model(shelf, tiny_model):
-    path = put_on_shelf(shelf, tiny_model, "mnist")
-    model = models.find_model("mnist")
-    assert models.read_about(model) == ""
-    path.with_suffix(".md").write_text("# Digits\n\nHandwritten.\n\n# More\n", encoding="utf-8")
-    assert models.read_about(model) == "Handwritten.\n\n# More\n"
+    shown, drawn = images.read_png(model.sheet()).astype(int), images.read_png(sheets(3)[-1][1])
+    assert np.abs(shown - drawn).mean() < 12
 
 
 def test_a_card_is_read_from_the_file(tiny_model):
@@ -206,15 +197,3 @@ def test_sheets_are_thinned_dense_early_and_keep_both_ends():
     gaps = np.diff(steps)
     assert (np.diff(gaps) >= 0).all(), "sheets should lie ever wider apart"
     assert [step for step, _ in models.thinned(many[:2], 12)] == [0, 4]
-
-
-def test_a_published_run_is_a_built_in_model_with_its_sheets(make_run, shelf):
-    source = make_run("0003-flowers")
-    for step, data in sheets(5):
-        source.sample_path(step).write_bytes(data)
-    models.publish(source, shelf)
-    model = models.find_model("flowers")
-    assert model.run is not None, "own runs come first"
-    (built_in,) = models.pretrained()
-    assert built_in.path.read_bytes() == source.model.read_bytes()
-    assert [step for step, _ in built_in.sheets()] == [step for step, _ in sheets(5)]

@@ -677,7 +677,7 @@ def test_run_files_that_ganart_did_not_write_are_refused(whole, tmp_path):
         ({"run/model.safetensors": state}, "model.safetensors is not a ganart model"),
         ({"run/best.safetensors": b"\x80\4pickle."}, "best.safetensors is not a ganart model"),
         ({f"{kept}.safetensors": model[:100]}, "00000050.safetensors is not a ganart model"),
-        ({"run/model.safetensors": model.replace(b'"version\\": 1', b'"version\\": 2')}, "version 2"),
+        ({"run/model.safetensors": model.replace(b'"version\\": 2', b'"version\\": 3')}, "version 3"),
         ({"run/state.safetensors": model}, "not a training state"),
         ({f"{kept}.state.safetensors": b""}, "safetensors header"),
     ):

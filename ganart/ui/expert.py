@@ -8,7 +8,7 @@ from ganart.ui import words
 
 def ask(preset: TrainConfig) -> None:
     """The form; `chosen` has what was entered."""
-    name = preset.preset
+    name = key(preset)
     with st.expander("More settings", icon=":material/tune:"):
         st.number_input(
             "Seed of the training",
@@ -64,6 +64,12 @@ def ask(preset: TrainConfig) -> None:
 
 def chosen(preset: TrainConfig) -> dict:
     """What was entered, as fields of TrainConfig."""
-    state, name = st.session_state, preset.preset
+    state, name = st.session_state, key(preset)
     fields = ("seed", "lr", "batch", "augment", "gamma", "flip")
     return {field: state[f"{field}-{name}"] for field in fields if f"{field}-{name}" in state}
+
+
+def key(preset: TrainConfig) -> str:
+    """Of the recipe in the keys of the widgets: each recipe, and each model to start from, has values of its
+    own."""
+    return f"{preset.preset}-{preset.initial}" if preset.initial else preset.preset

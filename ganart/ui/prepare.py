@@ -20,8 +20,9 @@ SHEET = 96  # pictures on the contact sheet
 SHEET_COLUMNS = 12
 
 
-def choose_pictures() -> None:
-    """The form that ends in a dataset, whose name is then in the address."""
+def choose_pictures(usual: int = 64) -> None:
+    """The form that ends in a dataset, whose name is then in the address. usual: the size in px that is offered
+    first."""
     offered = [s for s in SOURCES if s != "path" or page.is_local()]
     source = st.segmented_control(
         "Where are the pictures?",
@@ -40,7 +41,7 @@ def choose_pictures() -> None:
             _prepare("mnist", None)
         return
     given = _ask(source)
-    size, crop, background = _ask_shape()
+    size, crop, background = _ask_shape(usual)
     ready = bool(given)
     if st.button("Look at the pictures", type="primary", icon=":material/arrow_forward:", disabled=not ready):
         settings = IntakeConfig(size, crop, background)
@@ -63,12 +64,13 @@ def _ask(source: str) -> object:
     )
 
 
-def _ask_shape() -> tuple[int, str, tuple[int, int, int]]:
+def _ask_shape(usual: int) -> tuple[int, str, tuple[int, int, int]]:
     with st.container(horizontal=True, vertical_alignment="bottom"):
+        sizes = [s for s in config.SIZES if s != 28]
         size = st.selectbox(
             "Size in pixels",
-            [s for s in config.SIZES if s != 28],
-            index=1,
+            sizes,
+            index=sizes.index(usual) if usual in sizes else 1,
             key="size",
             width=140,
             help="Side of the square pictures that the network learns. Twice the side takes four times as long.",
@@ -126,7 +128,8 @@ def _prepare(source: object, settings: IntakeConfig | None) -> None:
 
 
 def _open(name: str) -> None:
-    st.query_params.from_dict({"dataset": name})
+    kept = {"from": asked} if (asked := st.query_params.get("from")) else {}
+    st.query_params.from_dict({"dataset": name, **kept})
     st.rerun()
 
 

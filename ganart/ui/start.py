@@ -4,10 +4,11 @@ import dataclasses
 
 import streamlit as st
 
-from ganart import launch, presets, run, workspace
+from ganart import launch, models, presets, run, workspace
 from ganart.config import TrainConfig
 from ganart.dataset import Dataset
 from ganart.errors import GanartError
+from ganart.models import Model
 from ganart.ui import expert, foretell, manage, page, words
 
 WIDTHS = {16: "Small", 32: "Medium", 64: "Large"}  # channels next to the picture
@@ -15,7 +16,38 @@ WIDTHS = {16: "Small", 32: "Medium", 64: "Large"}  # channels next to the pictur
 
 def settings(store: Dataset) -> None:
     """Recipe, network and length, what they will cost, and the button that starts."""
-    device = _device()
+    device, initial = _device(), _initial(store)
+    preset = presets.going_on_from(initial.card()) if initial else _recipe(store, device)
+    key = expert.key(preset)
+    st.number_input(
+        "Length, in thousand pictures seen",
+        1.0,
+        100_000.0,
+        presets.PRESETS.get(preset.preset, preset).kimg,
+        step=10.0,
+        key=f"kimg-{key}",  # each recipe has its own usual length
+        help="How many pictures the network looks at. You can stop at any time and keep what it learned, and go "
+        "on later.",
+    )
+    budgets = st.container()
+    expert.ask(preset)
+    with budgets:
+        fits = foretell.show(_chosen(store, preset, device), f"kimg-{key}")
+    st.caption(f"Trains on the {launch.device_words(device)} of this computer.")
+    if message := st.session_state.pop("start_error", None):
+        st.error(message, icon=":material/error:")
+    st.button(
+        "Start training",
+        type="primary",
+        icon=":material/play_arrow:",
+        disabled=not fits,
+        on_click=_start,
+        args=(store, preset, device, initial),
+    )
+
+
+def _recipe(store: Dataset, device: str) -> TrainConfig:
+    """Ask for the recipe and the size of its networks."""
     form = store.settings.size, store.channels
     fitting = presets.fitting(*form)
     name = st.selectbox("Recipe", fitting, fitting.index(presets.usual(*form, device)), key="preset")
@@ -32,43 +64,62 @@ def settings(store: Dataset) -> None:
             help="How much it has room for. Medium suits a laptop, large a graphics card; each takes about four "
             "times as long as the one before.",
         )
-    st.number_input(
-        "Length, in thousand pictures seen",
-        1.0,
-        100_000.0,
-        preset.kimg,
-        step=10.0,
-        key=f"kimg-{name}",  # each recipe has its own usual length
-        help="How many pictures the network looks at. You can stop at any time and keep what it learned, and go "
-        "on later.",
-    )
-    budgets = st.container()
-    expert.ask(preset)
-    with budgets:
-        fits = foretell.show(_chosen(store, name, device), f"kimg-{name}")
-    st.caption(f"Trains on the {launch.device_words(device)} of this computer.")
-    if message := st.session_state.pop("start_error", None):
-        st.error(message, icon=":material/error:")
-    st.button(
-        "Start training",
-        type="primary",
-        icon=":material/play_arrow:",
-        disabled=not fits,
-        on_click=_start,
-        args=(store, name, device),
-    )
+    return preset
 
 
-def _chosen(store: Dataset, name: str, device: str) -> TrainConfig:
+def _initial(store: Dataset) -> Model | None:
+    """The model to start from that the address names, where it paints pictures of the same kind; said on the
+    page."""
+    if not (asked := st.query_params.get("from")):
+        return None
+    try:
+        model = models.find_model(asked)
+        networks = presets.going_on_from(model.card()).networks
+    except GanartError as error:
+        st.warning(f"{error} The training will start from noise.", icon=":material/info:")
+        return None
+    if (networks.size, networks.channels) != (store.settings.size, store.channels):
+        st.warning(
+            f"{words.model_title(model)} paints {networks.size} px pictures in "
+            f"{'colour' if networks.channels == 3 else 'grey'}, and these are other ones, so the training will "
+            f"start from noise. To start from it, prepare the pictures at {networks.size} px.",
+            icon=":material/info:",
+        )
+        return None
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"Starts from what **{words.model_title(model)}** has learned, with its recipe.")
+        st.button("Start from noise instead", icon=":material/grain:", on_click=_from_noise)
+    return model
+
+
+def from_line() -> int:
+    """While the pictures are chosen: which model the training will start from, where the address names one -> the
+    size that pictures need for it, in px."""
+    if not (asked := st.query_params.get("from")):
+        return 64
+    with page.error_box():
+        model = models.find_model(asked)
+        size = model.card().networks.size
+        st.markdown(f"Choose the pictures that **{words.model_title(model)}** is to learn next.")
+        return size
+    return 64
+
+
+def _from_noise() -> None:
+    st.query_params.pop("from", None)
+
+
+def _chosen(store: Dataset, preset: TrainConfig, device: str) -> TrainConfig:
     """The settings as they are chosen now; raises InputError where they do not fit together."""
-    preset, state = presets.preset(name), st.session_state
-    width = state.get(f"width-{name}", preset.networks.width)
-    fitted = presets.for_dataset(preset, store.settings.size, store.channels, width)
+    state = st.session_state
+    if not preset.initial:
+        width = state.get(f"width-{preset.preset}", preset.networks.width)
+        preset = presets.for_dataset(preset, store.settings.size, store.channels, width)
     return dataclasses.replace(
-        fitted,
+        preset,
         dataset=store.name,
         dataset_hash=store.hash,
-        kimg=float(state.get(f"kimg-{name}", preset.kimg)),
+        kimg=float(state.get(f"kimg-{expert.key(preset)}", preset.kimg)),
         device=device,
         **expert.chosen(preset),
     )
@@ -81,9 +132,11 @@ def _device() -> str:
     return devices.pick("auto")
 
 
-def _start(store: Dataset, name: str, device: str) -> None:
+def _start(store: Dataset, preset: TrainConfig, device: str, initial: Model | None) -> None:
     try:
-        started = launch.launch(_chosen(store, name, device), workspace.slug(store.name))
+        started = launch.launch(
+            _chosen(store, preset, device), workspace.slug(store.name), initial.path if initial else None
+        )
     except GanartError as error:
         st.session_state.start_error = str(error)
         return

@@ -2,6 +2,7 @@
 
 from ganart.card import Card
 from ganart.forecast import duration
+from ganart.models import Model
 from ganart.run import Run, Status
 
 STATES = {  # state: (what the artist reads, colour of its badge, icon)
@@ -58,3 +59,8 @@ def run_title(run: Run) -> str:
     """A run's name as a heading, such as "van-gogh-64 (0003)"."""
     number, _, name = run.id.partition("-")
     return f"{name} ({number})"
+
+
+def model_title(model: Model) -> str:
+    """A model's name as a heading."""
+    return run_title(model.run) if model.run else model.id
