@@ -7,6 +7,7 @@ are those that ganart's engine is given, too, when the two are compared.
 
 import argparse
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -60,8 +61,19 @@ def networks(width: int = WIDTH, z_dim: int = Z_DIM) -> tuple[nn.Module, nn.Modu
     return G, D
 
 
-def train(folder: Path, steps: int, workers: int = WORKERS, warm_up: int = 2, batch: int = BATCH) -> float:
-    """Train for `steps` steps on an ImageFolder -> pictures a second, the first `warm_up` steps left out."""
+def train(
+    folder: Path,
+    steps: int,
+    workers: int = WORKERS,
+    warm_up: int = 2,
+    batch: int = BATCH,
+    width: int = WIDTH,
+    look: Callable[[nn.Module, int], bool] | None = None,
+) -> float:
+    """Train for `steps` steps on an ImageFolder -> pictures a second, the first `warm_up` steps left out.
+
+    look(G, step), called after each step, ends it by returning True.
+    """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     transform = transforms.Compose(
         [
@@ -73,7 +85,7 @@ def train(folder: Path, steps: int, workers: int = WORKERS, warm_up: int = 2, ba
     )
     data = datasets.ImageFolder(str(folder), transform=transform)
     loader = DataLoader(data, batch_size=batch, shuffle=True, num_workers=workers, drop_last=True)
-    G, D = networks()
+    G, D = networks(width)
     G.to(device)
     D.to(device)
     criterion = nn.BCELoss()
@@ -112,6 +124,8 @@ def train(folder: Path, steps: int, workers: int = WORKERS, warm_up: int = 2, ba
                 f"D(x): {D_x:.4f} D(G(z)): {D_G_z1:.4f} / {D_G_z2:.4f}",
                 flush=True,
             )
+            if look and look(G, step):
+                return step * batch / (time.perf_counter() - started)
 
 
 def main() -> None:

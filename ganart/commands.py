@@ -279,7 +279,11 @@ def evaluate(options: argparse.Namespace) -> None:
     if options.dataset in {store.name for store in dataset.list_datasets()}:
         store = dataset.open_dataset(options.dataset)
     else:
-        store = _prepare_with_bar(options.dataset, evaluation.intake(card), None)
+        settings = evaluation.intake(card)
+        store = _prepare_with_bar(options.dataset, settings, None)
+        if store.channels != card.networks.channels:  # grey pictures for a model of coloured ones
+            settings = dataclasses.replace(settings, channels=card.networks.channels)
+            store = _prepare_with_bar(options.dataset, settings, None)
     evaluation.check(card.networks, store)
     job = jobs.begin(evaluation.request(model, card, store))
     try:

@@ -52,7 +52,7 @@ def measure(
     real_features, total = metrics.features(real), 2 * len(sets) + 1
     compared = []
     for others in [*(pictures for _, pictures in sets), *fakes]:
-        compared.append(_compare(real, others, real_features))
+        compared.append(compare(real, others, real_features))
         if progress:
             progress(len(compared), total)
     values = {}
@@ -81,7 +81,8 @@ def _real_sides(store: Dataset) -> tuple[np.ndarray, list[tuple[np.ndarray, np.n
     return np.asarray(pixels[np.sort(places[:n])]), [(some, np.asarray(pixels[some])) for some in sets]
 
 
-def _compare(real: np.ndarray, other: np.ndarray, real_features: list[Tensor]) -> dict[str, float]:
+def compare(real: np.ndarray, other: np.ndarray, real_features: list[Tensor]) -> dict[str, float]:
+    """The figures that two sets of one size have, uint8 (N, S, S, C). real_features: `metrics.features(real)`."""
     levels = metrics.sliced_wasserstein(real, other)
     features = metrics.features(other)
     distance = metrics.kernel_distance_of(real_features, features)

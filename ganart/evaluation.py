@@ -74,8 +74,8 @@ def check(networks: NetworkConfig, store: Dataset) -> None:
     """Raises DatasetError where these pictures cannot be compared with those of such a model."""
     if (networks.size, networks.channels) != (store.settings.size, store.channels):
         raise DatasetError(
-            f"The model paints {networks.size} px pictures with {networks.channels} channels, but {store.name} has "
-            f"{store.settings.size} px ones with {store.channels}. Prepare it with --size {networks.size}."
+            f"The model paints {networks.size} px pictures with {networks.channels} channels, but {store.name} "
+            f"has {store.settings.size} px ones with {store.channels}. Prepare it with --size {networks.size}."
         )
     if store.count < LEAST:
         raise DatasetError(f"{store.name} has {store.count} pictures, and to measure takes {LEAST} or more.")
@@ -109,6 +109,10 @@ def best_known(model: Model) -> dict:
 def verdict(figures: dict[str, Figure]) -> list[str]:
     """What the figures come to, in plain sentences."""
     said = []
+    coverage = figures.get("coverage")
+    share = coverage.value / max(coverage.floor, 1e-9) if coverage else 1.0
+    if share < 0.1:
+        return ["Its pictures are nothing like the real ones yet."]
     if (c_t := figures.get("c_t")) and (near := figures.get("nn_ratio")):
         copies = c_t.value < COPYING and c_t.value < c_t.floor - 1
         if copies and near.value < 0.5 * near.floor:
@@ -117,12 +121,10 @@ def verdict(figures: dict[str, Figure]) -> list[str]:
             said.append("It keeps closer to the pictures it learned from than new ones would: some may be copies.")
         else:
             said.append("No sign of copying: it keeps as far from what it learned from as new pictures do.")
-    if coverage := figures.get("coverage"):
-        share = coverage.value / max(coverage.floor, 1e-9)
-        if share > 0.95:
-            said.append("It covers all that the real pictures show.")
-        else:
-            said.append(f"It covers about {100 * share:.0f} % of what the real pictures show.")
+    if coverage and share > 0.95:
+        said.append("It covers all that the real pictures show.")
+    elif coverage:
+        said.append(f"It covers about {100 * share:.0f} % of what the real pictures show.")
     if (real := figures.get("nn_accuracy_real")) and (fake := figures.get("nn_accuracy_fake")):
         both = (real.value + fake.value) / 2
         if both < 0.6:

@@ -14,6 +14,7 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from ganart import launch, workspace
 from ganart.errors import RunError
 from ganart.files import read_json, write_json
 
+LETTING_GO_SECONDS = 20.0
 STARTING_SECONDS = 30.0  # importing torch takes a while on a cold disk
 Progress = Callable[[int, int], None]
 
@@ -101,7 +103,10 @@ def begin(request: dict) -> Job:
     """Have it done, unless it is done or under way already. request: {kind, …}, a kind of `work.KINDS`."""
     job = find(request)
     with filelock.FileLock(workspace.folder("locks") / "jobs.lock"):
-        status = job.status()
+        status, deadline = job.status(), time.monotonic() + LETTING_GO_SECONDS
+        while status is not None and status.active and job.cancelled() and time.monotonic() < deadline:
+            time.sleep(0.1)  # it was let go, and ends at its next look
+            status = job.status()
         if status is not None and (status.active or status.state == "done"):
             return job
         shutil.rmtree(job.folder, ignore_errors=True)
@@ -109,7 +114,7 @@ def begin(request: dict) -> Job:
         write_json(job.folder / "request.json", request)
         job.write(JobStatus())
         with (job.folder / "log.txt").open("ab") as log:
-            subprocess.Popen(
+            process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "ganart.work", str(job.folder)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -118,6 +123,7 @@ def begin(request: dict) -> Job:
                 env=launch.environment() | {"OMP_NUM_THREADS": "1"},
                 **launch.detached(),
             )
+    threading.Thread(target=process.wait, daemon=True).start()  # collects the exit status: no zombie is left
     return job
 
 

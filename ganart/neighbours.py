@@ -34,8 +34,8 @@ def two_sample_accuracy(real: Tensor, fake: Tensor) -> tuple[float, float]:
     each 0 … 1 (Lopez-Paz and Oquab 2017, arXiv:1610.06545; Xu et al. 2018, arXiv:1806.07755).
 
     Both sets have one size. Both shares about 0.5: they cannot be told apart. Both near 1: they can. Few of the
-    real ones and nearly all fakes: a collapse onto a few. Both far under 0.5: each fake sits beside a real
-    picture, as copies do.
+    real ones and nearly all fakes: a collapse onto the middle of the real ones. Both far under 0.5: each fake sits
+    beside a real picture, as copies do.
     """
     count = len(real)
     points = torch.cat([real, fake])

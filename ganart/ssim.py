@@ -24,6 +24,7 @@ def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
     (Wang, Simoncelli and Bovik 2003). Of fewer than five scales the weights are scaled up to add to 1. S is 11 or
     more."""
     count = scales(a.shape[2])
+    a, b = a + 1, b + 1  # its brightness term counts from black on
     weights = torch.tensor(WEIGHTS[:count]) / sum(WEIGHTS[:count])
     found = torch.ones(a.shape[:2])
     for index in range(count):

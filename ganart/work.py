@@ -51,7 +51,14 @@ def main() -> int:
     job = Job(Path(sys.argv[1]))
     if hasattr(os, "nice"):
         os.nice(10)
-    with filelock.FileLock(job.folder / "job.lock"):
+    own = filelock.FileLock(job.folder / "job.lock")
+    try:
+        own.acquire(timeout=5)  # a page may be looking at the lock just now
+    except filelock.Timeout:
+        return 0  # another process does it already
+    with own:
+        if job.cancelled() or job.result() is not None:
+            return 0
         try:
             do(job)
         except GanartError as error:

@@ -185,7 +185,7 @@ def test_what_is_no_picture_of_the_source_is_far_from_every_floor(measured, how)
         ("copied", ["It repeats pictures", "covers all"], ["No sign"]),
         ("half copied", ["It repeats pictures", "covers all"], ["No sign"]),
         ("collapsed", ["No sign of copying", "easily told"], ["covers all", "repeats"]),
-        ("noise", ["No sign of copying", "covers about 0 %", "easily told"], ["covers all", "hardly"]),
+        ("noise", ["nothing like the real ones"], ["copying", "covers", "hardly"]),
     ],
 )
 def test_the_verdict_in_words_is_that_of_the_figures(measured, how, said, unsaid):
@@ -350,11 +350,12 @@ def test_the_sides_are_the_same_every_time(tmp_path):
     ],
 )
 def test_pictures_of_another_form_and_too_few_are_refused(learned, changes, words):
-    evaluation.check(untrained(), learned)
+    evaluation.check(untrained().config, learned)
     store = dataclasses.replace(learned, **changes)
-    for function in (evaluate.check, evaluate.measure):
-        with pytest.raises(DatasetError, match=words):
-            function(untrained(), store)
+    with pytest.raises(DatasetError, match=words):
+        evaluation.check(untrained().config, store)
+    with pytest.raises(DatasetError, match=words):
+        evaluate.measure(untrained(), store)
 
 
 def test_as_few_as_32_pictures_can_be_measured(tmp_path):
