@@ -54,10 +54,9 @@ def main() -> None:
     pixels, _ = mnist.load()
     reader = digits.trained(options.out, pixels, digits.labels(options.mnist))
     real, probabilities = digits.read(reader, digits.floats(pixels[60_000:]))
-    print(
-        "| 10,000 digits | Fréchet distance to test digits | KL of the classes to even | rarest to commonest class |"
-    )
-    print(f"read with {CONFIDENT:.0%} confidence | mean confidence |\n|---|---|---|---|---|---|")
+    head = ["10,000 digits", "Fréchet distance to test digits", "KL of the classes to even ones"]
+    head += ["rarest to commonest class", f"read with {CONFIDENT:.0%} confidence", "mean confidence"]
+    print(f"| {' | '.join(head)} |\n|{'---|' * len(head)}")
     chosen = np.random.default_rng(0).permutation(60_000)[:COUNT]
     print(row("training digits (floor)", *digits.read(reader, digits.floats(pixels[np.sort(chosen)])), real))
     print(row("test digits", real, probabilities, real))

@@ -93,7 +93,7 @@ def theirs(folder: Path, out: Path, seed: int, width: int, images: int, seconds:
     """The textbook's G at that many pictures and at that time, trained now where they are not there yet."""
     from benchmarks import textbook
 
-    paths = {kind: out / f"textbook-{seed}-{kind}.pt.npz" for kind in ("images", "time")}
+    paths = {kind: out / f"textbook-{seed}-{kind}.npz" for kind in ("images", "time")}
     if not all(path.is_file() for path in paths.values()):
         torch.manual_seed(seed)
         started, seen = time.perf_counter(), 0
@@ -147,14 +147,21 @@ def main() -> None:
     from ganart.launch import TRAINER_ENVIRONMENT
 
     os.environ.update(TRAINER_ENVIRONMENT)
-    from ganart import checkpoint, evaluate, images, metrics, models
+    from ganart import checkpoint, copying, evaluate, images, metrics, models, nearest
 
     folders = divide(options.folder, options.out)
     learned, measured = map(pixels_of, folders)
     n = min(len(learned), len(measured))
     learned, measured = learned[:n], measured[:n]
     floor = evaluate.compare(measured, learned, metrics.features(measured))
-    found: dict[str, list[dict[str, float]]] = {"training pictures (floor)": [floor | {"nn_ratio": 0.0}]}
+    of_inner, of_outer = (
+        nearest.search(learned, learned, own=np.arange(n))[1],
+        nearest.search(measured, learned)[1],
+    )
+    points = [nearest.thumbnails(some) for some in (measured, learned, learned)]
+    floor["nn_ratio"] = copying.ratio(of_inner, of_outer)
+    floor["c_t"] = copying.statistic(*points, of_outer, of_inner)
+    found: dict[str, list[dict[str, float]]] = {"training pictures (floor)": [floor]}
     for seed in range(options.seeds):
         target, seconds = ours(folders[0], seed, options.kimg, options.width)
         G, card = checkpoint.load_generator(models.find_model(target.id).path)
