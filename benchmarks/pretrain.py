@@ -69,27 +69,26 @@ def hardware(device: str) -> str:
         if line.startswith("model name"):
             processor = line.partition(":")[2].strip()
             break
-    return f"{os.cpu_count()} cores of an {processor}"
+    return f"{os.cpu_count()} cores of an {processor.replace('(R)', '')}"
 
 
-def how(card, target) -> str:
+def how(plan: dict, card, target) -> str:
     """How it was made, in a sentence or two."""
     recipe = card.recipe
     held = card.dataset["held_out"]
     told = (
         f"Recipe `{recipe['preset']}`, width {card.networks.width}, {1000 * card.kimg:,.0f} pictures seen in "
-        f"batches of {recipe['batch']}, learned from {card.dataset['pictures'] - held:,} pictures"
+        f"batches of {recipe['batch']}, learned from {card.dataset['pictures'] - held:,} pictures."
     )
-    told += f" and chosen among its checkpoints by {held:,} held-out ones." if held else "."
-    if target is not None:
-        speeds = [line["img_s"] for line in target.metrics() if "img_s" in line]
-        rate = sorted(speeds)[len(speeds) // 2]
-        minutes = 1000 * target.config().kimg / rate / 60
-        told += (
-            f" Trained for {1000 * target.config().kimg:,.0f} pictures on {hardware(recipe['device'])}, "
-            f"{minutes:.0f} minutes at {rate:.0f} pictures a second."
-        )
-    return told
+    if target is None:
+        return f"{told} {plan['made']}"
+    speeds = [line["img_s"] for line in target.metrics() if "img_s" in line]
+    rate, seen = sorted(speeds)[len(speeds) // 2], 1000 * target.config().kimg
+    return (
+        f"{told} The training saw {seen:,.0f} pictures in all, on {hardware(recipe['device'])}, in "
+        f"{seen / rate / 60:.0f} minutes at {rate:.0f} a second; of its models this came closest to "
+        f"the {held:,} held-out pictures."
+    )
 
 
 def words(plan: dict, card, target, figures: dict) -> str:
@@ -105,7 +104,7 @@ def words(plan: dict, card, target, figures: dict) -> str:
     paragraphs = [
         plan["title"],
         f"**What it does.** {plan['looks']}",
-        f"**How it was made.** {how(card, target)}",
+        f"**How it was made.** {how(plan, card, target)}",
         f"**What it learned from.** {plan['source']}",
         f"**How good it is**, against {n} {side} pictures; the floor is what as many other real pictures reach:",
     ]
@@ -114,15 +113,21 @@ def words(plan: dict, card, target, figures: dict) -> str:
 
 
 def publish(name: str, target, store) -> None:
-    """Measure the best of the run and put it on the shelf; without a run, the model that is there, anew."""
+    """Measure the run's best model and its last, and put the better one on the shelf; without a run, the model
+    that is there, anew."""
     from ganart import checkpoint, evaluate, film, models, share
     from ganart.files import write_atomic
     from ganart.models import Model
 
     path = SHELF / f"{name}.safetensors"
-    model = models.find_model(target.id) if target is not None else Model(name, path)
-    G, card = checkpoint.load_generator(model.path)
-    figures, _, _ = evaluate.measure(G, store)
+    candidates = models.of_run(target)[:2] if target is not None else [Model(name, path)]
+    measured = []
+    for model in candidates:
+        G, _ = checkpoint.load_generator(model.path)
+        figures, _, _ = evaluate.measure(G, store)
+        measured.append((figures["kid_rf"].value, model, figures))
+    _, model, figures = min(measured, key=lambda some: some[0])
+    card = model.card()
     about = words(PLANS[name], card, target, figures)
     if target is not None:
         sheets = [(step, data) for step, data in model.sheets() if step <= card.step]
@@ -132,7 +137,7 @@ def publish(name: str, target, store) -> None:
         )
     plain = {key: vars(figure) for key, figure in figures.items()}
     write_atomic(path, share.model_file(model, about=about, figures=plain, name=name))
-    G, card = checkpoint.load_generator(path)
+    G, _ = checkpoint.load_generator(path)
     write_atomic(path.with_name(f"{name}-loop.webp"), film.preview(G))
     text = f"# {name}\n\n![A loop painted by {name}]({name}-loop.webp)\n\n{about}"
     write_atomic(path.with_suffix(".md"), text.encode())

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from ganart import config, dataset, launch, run, train, workspace
+from ganart import checkpoint, config, dataset, evaluation, jobs, launch, models, run, share, train, workspace
 from ganart.config import NetworkConfig, TrainConfig
 from ganart.run import Run, Status
 
@@ -85,6 +85,71 @@ def test_gallery_shows_a_model_with_its_sheet(finished):
     at = open_page("gallery")
     assert "tiny (0001)" in text_of(at) and "32 px, colour" in text_of(at)
     assert len(at.get("imgs")) + len(at.get("image")) >= 1
+
+
+def test_gallery_tells_all_about_a_model(finished):
+    at = open_page("gallery")
+    next(b for b in at.button if b.label == "About it").click().run()
+    check(at)
+    said = text_of(at)
+    assert "How good it is" in "".join(e.value for e in at.subheader)
+    assert "has 12 pictures, and to measure takes 32 or more" in said
+    assert "Measure how good it is" not in [b.label for b in at.button]
+
+
+def test_gallery_measures_a_model_beside_the_page(finished, picture_folder, monkeypatch):
+    """The figures come from a job; the page shows them when they are there, with the closest pairs."""
+    store = dataset.prepare(picture_folder(40), config.IntakeConfig(size=32))
+    told = dataclasses.replace(finished.config(), dataset=store.name, dataset_hash=store.hash)
+    other = launch.create(told, "more")
+    assert train.work(other) == "done"
+    at = open_page("gallery")
+    next(b for b in at.button if b.key == f"about-{other.id}").click().run()
+    next(b for b in at.button if b.label == "Measure how good it is").click().run()
+    model = models.find_model(other.id)
+    jobs.wait(jobs.find(evaluation.request(model, model.card(), store)))
+    at = open_page("gallery")
+    next(b for b in at.button if b.key == f"about-{other.id}").click().run()
+    check(at)
+    assert "20 pictures on each side" in text_of(at)
+    assert "come closest to what it learned from" in text_of(at)
+    names = list(at.dataframe[0].value[""])
+    assert names == [metric.name for metric in evaluation.METRICS.values()]
+
+
+def test_the_words_of_a_card_fetch_no_pictures(finished, home, tmp_path):
+    """A card may come from anywhere."""
+    path = tmp_path / "foreign.safetensors"
+    path.write_bytes(share.model_file(models.find_model("tiny"), about="Look: ![](https://elsewhere/seen.png)"))
+    checkpoint.take_in(path)
+    at = open_page("gallery")
+    next(b for b in at.button if b.key == "about-foreign").click().run()
+    check(at)
+    assert "Look: [](https://elsewhere" in text_of(at) and "![" not in text_of(at)
+
+
+def test_a_training_can_start_from_a_model(finished, store):
+    at = open_page("train", **{"from": finished.id})
+    assert "Choose the pictures that **tiny (0001)** is to learn next" in text_of(at)
+    assert at.selectbox(key="size").value == 32
+    at = open_page("train", **{"from": finished.id, "dataset": store.name})
+    assert "Starts from what **tiny (0001)** has learned" in text_of(at)
+    assert "preset" not in [box.key for box in at.selectbox]
+    next(b for b in at.button if b.label == "Start training").click().run()
+    check(at)
+    started = run.find_run(at.query_params["run"])
+    try:
+        assert started.config().initial == "tiny" and started.config().networks == TINY
+    finally:
+        launch.stop(started)
+
+
+def test_a_training_starts_from_noise_where_the_model_does_not_fit(finished, picture_folder):
+    larger = dataset.prepare(picture_folder(12, size=(80, 80)), config.IntakeConfig(size=64))
+    at = open_page("train", **{"from": finished.id, "dataset": larger.name})
+    assert "will start from noise" in text_of(at) and "preset" in [box.key for box in at.selectbox]
+    at = open_page("train", **{"from": "gone", "dataset": larger.name})
+    assert "There is no model “gone”" in text_of(at) and "preset" in [box.key for box in at.selectbox]
 
 
 def test_gallery_names_a_damaged_model_and_shows_the_others(finished):

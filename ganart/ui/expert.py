@@ -20,8 +20,8 @@ def ask(preset: TrainConfig) -> None:
         )
         st.number_input(
             "Learning rate",
-            1e-6,
-            0.1,
+            min(1e-6, preset.lr),
+            1.0,
             preset.lr,
             step=1e-4,
             format="%.6f",
@@ -30,7 +30,7 @@ def ask(preset: TrainConfig) -> None:
         )
         st.select_slider(
             "Pictures in a step",
-            [16, 32, 64, 128, 256],
+            sorted({16, 32, 64, 128, 256, preset.batch}),
             preset.batch,
             key=f"batch-{name}",
             help="More give a surer step and need more memory.",
@@ -49,7 +49,7 @@ def ask(preset: TrainConfig) -> None:
             st.number_input(
                 "Weight of the gradient penalties",
                 0.0,
-                1000.0,
+                10_000.0,
                 preset.gamma,
                 key=f"gamma-{name}",
                 help="How much the critic is held back. More is steadier and softer, less is sharper and riskier.",

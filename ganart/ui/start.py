@@ -23,7 +23,7 @@ def settings(store: Dataset) -> None:
         "Length, in thousand pictures seen",
         1.0,
         100_000.0,
-        presets.PRESETS.get(preset.preset, preset).kimg,
+        max(1.0, presets.PRESETS.get(preset.preset, preset).kimg),
         step=10.0,
         key=f"kimg-{key}",  # each recipe has its own usual length
         help="How many pictures the network looks at. You can stop at any time and keep what it learned, and go "
