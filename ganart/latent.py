@@ -101,6 +101,13 @@ def varied(seed: int, steps: list[list[float]], z_dim: int) -> np.ndarray:
     return z
 
 
+def truncate(z: np.ndarray, psi: float) -> np.ndarray:
+    """z (…, z_dim) shortened to `psi` times its length: under 1 G paints nearer to its average picture, safer and
+    greyer, above 1 farther from it (Marchesi 2017, arXiv:1706.00082; Brock et al. 2018, arXiv:1809.11096, draw
+    anew what is too long; here the picture stays the same one)."""
+    return (psi * z).astype(np.float32)
+
+
 def parse_seeds(text: str) -> list[int]:
     """Seeds as people type them: "0-35,40,3" -> [0, …, 35, 40, 3], ranges inclusive.
 

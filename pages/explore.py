@@ -3,7 +3,7 @@
 import streamlit as st
 
 from ganart import export, images, latent, render
-from ganart.ui import choose, drawing, page, sheets
+from ganart.ui import choose, drawing, page, sheets, steer
 from ganart.ui.wall import wall
 
 WALL = 48
@@ -64,13 +64,18 @@ with right:
     steps = state.get("steps", [])
     G, card = drawing.generator(model)
     z = latent.varied(seed, steps, card.networks.z_dim)
-    picture = render.pictures(G, z[None])[0]
+with left:
+    st.subheader("Directions")
+    moves = steer.ask(model, z)
+with right:
+    picture = render.pictures(G, moves.apply(z)[None])[0]
     name = f"seed {seed}" + (f", varied {len(steps)} times" if len(steps) > 1 else ", varied" if steps else "")
+    name += ", moved" if moves.any else ""
     st.image(sheets.png(picture), width=400, alt=f"The picture of {name}")
     st.caption(name.capitalize())
     with st.container(horizontal=True, vertical_alignment="center"):
         scale = max(1, 1024 // card.networks.size)
-        about = export.recipe(card.hash, kind="picture", seed=seed, steps=steps, scale=scale)
+        about = export.recipe(card.hash, kind="picture", seed=seed, steps=steps, scale=scale, **moves.recipe())
         st.download_button(
             "Save as PNG",
             export.png_bytes(images.enlarge(picture, scale), about),
@@ -91,7 +96,7 @@ with right:
             )
     st.markdown("**Variations**")
     amount = st.slider("How different", 0.05, 1.0, 0.3, 0.05, key="amount")
-    around = latent.neighbours(z, amount, VARIATIONS, state.get("round", 0))
+    around = moves.apply(latent.neighbours(z, amount, VARIATIONS, state.get("round", 0)))
     wall(
         render.pictures(G, around),
         [f"Variation {index + 1}" for index in range(VARIATIONS)],

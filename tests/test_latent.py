@@ -209,3 +209,9 @@ def test_too_many_seeds_are_refused_before_they_are_listed(text):
     with pytest.raises(InputError, match="10,000"):
         latent.parse_seeds(text)
     assert len(latent.parse_seeds("0-9999")) == 10_000
+
+
+def test_truncation_shortens_and_turns_nothing():
+    z = latent.sample_z([1, 2], 16)
+    np.testing.assert_allclose(latent.truncate(z, 0.7), 0.7 * z, rtol=1e-6)
+    assert latent.truncate(z, 1.0).dtype == np.float32

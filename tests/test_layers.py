@@ -40,6 +40,7 @@ TORCH_FREE = [
     "randomness",
     "images",
     "nearest",
+    "notes",
     "copying",
     "evaluation",
     "jobs",

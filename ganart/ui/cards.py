@@ -38,7 +38,7 @@ def _about(model: Model, card: Card, store: Dataset | None) -> None:
         if card.about:
             # A card may come from anywhere: its words may not fetch pictures from there.
             st.markdown(card.about.partition("**How good it is**")[0].replace("![", "["))
-        st.subheader("How good it is")
+        st.markdown("**How good it is**")
         st.fragment(_figures, run_every=2.0)(model, card, store)
         _save(model, card)
 

@@ -7,6 +7,7 @@ import streamlit as st
 import torch
 
 from ganart import checkpoint, latent, render
+from ganart import directions as directions_of
 from ganart.card import Card
 from ganart.errors import ModelError
 from ganart.models import Model
@@ -26,6 +27,18 @@ def generator(model: Model) -> tuple[Generator, Card]:
     except OSError as error:
         raise ModelError(f"The model {model.id} is gone: its file was moved or deleted.") from error
     return _load(str(model.path), written)
+
+
+@st.cache_resource(max_entries=16, show_spinner="Looking for directions …")
+def _directions(path: str, written: int, kind: str, count: int) -> np.ndarray:
+    G, _ = _load(path, written)
+    return directions_of.KINDS[kind](G, min(count, G.config.z_dim))
+
+
+def directions(model: Model, kind: str, count: int) -> np.ndarray:
+    """The first directions of a kind of `directions.KINDS`, (count, z_dim). Raises ModelError."""
+    generator(model)
+    return _directions(str(model.path), model.path.stat().st_mtime_ns, kind, count)
 
 
 def of_seeds(model: Model, seeds: list[int]) -> np.ndarray:
