@@ -4,10 +4,11 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import ablation, training
-from ganart import batches, config, dataset, metrics
+from ganart import batches, config, dataset, metrics, presets
 from ganart.training import build, train_step
 
 
@@ -95,3 +96,97 @@ def test_the_doctors_signs_are_read_look_by_look(settings):
         signs = {"telling": 0.7, "diversity": 0.9, "duplicates": 0.0, "sensitivity": 0.001 if look > 3 else 1.0}
         target.append_vitals({**when, **signs})
     assert doctor.first_flags(target, 20) == {"dead (red)": 120.0}
+
+
+def test_the_frechet_distance_is_that_of_two_normal_distributions():
+    """For diagonal covariances it is the squared distance of the means plus that of the deviations."""
+    from benchmarks import mnist
+
+    rng = np.random.default_rng(0)
+    unit = rng.standard_normal((20_000, 4))
+    a, b = torch.from_numpy(unit * [1, 2, 3, 4]), torch.from_numpy(unit * [2, 2, 3, 1] + [0, 3, 0, 0])
+    assert mnist.frechet_distance(a, a) == pytest.approx(0, abs=1e-9)
+    assert mnist.frechet_distance(a, b) == pytest.approx(1 + 9 + 9, rel=0.05)
+    assert mnist.frechet_distance(b, a) == pytest.approx(mnist.frechet_distance(a, b))
+
+
+def test_a_row_of_the_digits_table_counts_classes_and_confidence():
+    from benchmarks import mnist
+
+    probabilities = torch.full((10, 10), 0.005) + 0.95 * torch.eye(10)
+    probabilities[0] = 0.1
+    probabilities[0, 0] += 0.001
+    features = torch.randn(10, 3)
+    cells = mnist.row("even", features, probabilities, features).split("|")
+    assert float(cells[2]) == pytest.approx(0, abs=1e-2) and float(cells[3]) == pytest.approx(0, abs=1e-6)
+    assert cells[4].strip() == "10.0 to 10.0 %" and cells[5].strip() == "90.0 %"
+
+
+@pytest.mark.parametrize("recipe", ["textbook DCGAN", "packing 2", "RpGAN + R1 + R2"])
+def test_a_trial_of_stacked_mnist_goes_on_where_it_was(tmp_path, recipe):
+    from benchmarks import stacked_mnist
+
+    pixels = torch.randint(0, 256, (64, 28, 28), dtype=torch.uint8)
+    whole, first, second = (stacked_mnist.Trial(recipe, "1/4", 3, pixels) for _ in range(3))
+    whole.train(4)
+    first.train(2)
+    first.save(tmp_path / "trial.safetensors")
+    second.load(tmp_path / "trial.safetensors")
+    second.train(2)
+    assert second.step == 4
+    for one, other in zip(whole.G.state_dict().values(), second.G.state_dict().values(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_the_tiny_networks_have_the_shares_that_they_are_named_after():
+    from benchmarks import stacked_mnist
+
+    for share, expected in (("1/4", [2, 4, 8]), ("1/2", [4, 8, 16])):
+        G, D = stacked_mnist.networks(stacked_mnist.SHARES[share], 2, norm=True)
+        pictures = G(torch.randn(8, stacked_mnist.Z))
+        assert pictures.shape == (8, 3, 28, 28) and pictures.abs().max() <= 1
+        assert D(pictures.reshape(4, 6, 28, 28)).shape == (4,)
+        assert [layer.out_channels for layer in D if isinstance(layer, torch.nn.Conv2d)] == expected
+
+
+def test_a_thousand_even_kinds_are_counted_as_such():
+    """A reader that knows what was painted: its ten classes are grey levels."""
+    from benchmarks import stacked_mnist
+
+    class Painter(torch.nn.Module):
+        def forward(self, z):
+            levels = torch.randint(0, 10, (len(z), 3), generator=torch.Generator().manual_seed(int(1e4 * z[0, 0])))
+            return (levels[..., None, None] / 5 - 0.9).expand(-1, -1, 28, 28)
+
+    class Reader(torch.nn.Module):
+        def features(self, x):
+            return x.mean((1, 2, 3))[:, None]
+
+        def last(self, features):
+            return -100 * (features - (torch.arange(10) / 5 - 0.9)).abs()
+
+    trial = stacked_mnist.Trial("packing 2", "1/2", 0, torch.zeros(1, 28, 28, dtype=torch.uint8))
+    trial.G = Painter()
+    modes, kl = trial.kinds(Reader())
+    assert modes == 1000 and kl == pytest.approx(999 / (2 * stacked_mnist.SAMPLES), rel=0.25)
+
+
+def test_the_plans_of_the_pretrained_models_hold(monkeypatch):
+    from benchmarks import pretrain
+
+    for name, plan in pretrain.PLANS.items():
+        assert {"pictures", "preset", "kimg", "title", "looks", "source"} <= set(plan)
+        for device in ("cpu", "cuda"):
+            preset = plan["preset"][device] if isinstance(plan["preset"], dict) else plan["preset"]
+            assert preset in presets.PRESETS and plan["kimg"][device] > 0, name
+
+
+def test_the_textbook_comparison_divides_without_overlap(tmp_path, picture_folder, monkeypatch):
+    from benchmarks import versus
+
+    monkeypatch.setattr(versus, "LEARNED", 6)
+    monkeypatch.setattr(versus, "MEASURED", 5)
+    learned, measured = versus.divide(picture_folder(12), tmp_path)
+    sources = [{path.resolve() for path in folder.rglob("*.*")} for folder in (learned, measured)]
+    assert [len(some) for some in sources] == [6, 5] and not sources[0] & sources[1]
+    assert versus.divide(tmp_path / "elsewhere", tmp_path) == (learned, measured), "made once"

@@ -241,6 +241,12 @@ def test_missing_words_in_the_card_are_refused(model):
         {"step": "many"},
         {"kimg": "much"},
         {"kimg": {}},
+        {"about": ["words"]},
+        {"figures": "good"},
+        {"figures": {"swd": 5}},
+        {"figures": {"swd": {"value": 1, "floor": 1}}},
+        {"figures": {"swd": {"value": "low", "floor": 1, "n": 5}}},
+        {"figures": {"swd": {"value": 1, "floor": 1, "n": 5, "more": 1}}},
     ],
     ids=str,
 )

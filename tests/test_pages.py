@@ -143,6 +143,13 @@ def test_the_words_of_a_card_fetch_no_pictures(finished, home, tmp_path):
     next(b for b in at.button if b.key == "about-foreign").click().run()
     check(at)
     assert "Look: [](https://elsewhere" in text_of(at) and "![" not in text_of(at)
+    odd = {"mood": {"value": 1, "floor": 1, "n": 8}}  # a figure of a program to come
+    path.write_bytes(share.model_file(models.find_model("tiny"), figures=odd, name="odd"))
+    path = path.rename(tmp_path / "odd.safetensors")
+    checkpoint.take_in(path)
+    at = open_page("gallery")
+    next(b for b in at.button if b.key == "about-odd").click().run()
+    check(at)
 
 
 def test_a_training_can_start_from_a_model(finished, store):

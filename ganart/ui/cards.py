@@ -117,10 +117,10 @@ def _figures(model: Model, card: Card, store: Dataset | None) -> None:
             "Above, the painted pictures that come closest to what it learned from; below, what each is near to."
         )
         return
-    if card.figures:
-        _table(evaluation.figures(card.figures))
+    if told := evaluation.figures(card.figures):
+        _table(told)
     if store is None:
-        if not card.figures:
+        if not told:
             st.caption("Its pictures are not in this workspace, so it cannot be measured here.")
         return
     try:
