@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from ganart import commands, config, presets, upkeep
+from ganart import config, presets
+from ganart.commands import keep, learn, paint, prepare, tell
 from ganart.errors import GanartError
 
 
@@ -43,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
         return command
 
     command = add(
-        "prepare", commands.prepare, "Make a dataset from a folder or a .zip of pictures, or from “mnist”."
+        "prepare", prepare.prepare, "Make a dataset from a folder or a .zip of pictures, or from “mnist”."
     )
     command.add_argument("source", help="folder, .zip, or mnist")
     command.add_argument("--size", type=int, help="side of the training pictures in px (default 64)")
@@ -56,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
 
     command = add(
         "train",
-        commands.train,
+        learn.train,
         "Train on a folder, a .zip, “mnist” or a prepared dataset. Ctrl-C saves and stops.",
     )
     command.add_argument("source", help="folder, .zip, mnist, or the name of a dataset")
@@ -71,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--from", dest="model", metavar="MODEL", help="start from the networks of this model")
 
     command = add(
-        "resume", commands.resume, "Go on with a run that was stopped, or that crashed, exactly where it was."
+        "resume", learn.resume, "Go on with a run that was stopped, or that crashed, exactly where it was."
     )
     command.add_argument("run")
     branch = command.add_argument_group("going on otherwise", "Any of these makes a branch: a new run.")
@@ -84,29 +85,29 @@ def _parser() -> argparse.ArgumentParser:
     branch.add_argument("--device", choices=["cpu", "cuda", "mps"], help="on another device")
     branch.add_argument("--name", help="name of the branch")
 
-    command = add("stop", commands.stop, "Stop a run; it saves first.")
+    command = add("stop", learn.stop, "Stop a run; it saves first.")
     command.add_argument("run")
-    command = add("list", commands.list_all, "All runs and models.")
+    command = add("list", tell.list_all, "All runs and models.")
     command.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 
-    command = add("sample", commands.sample, "A sheet of pictures by their seeds.")
+    command = add("sample", paint.sample, "A sheet of pictures by their seeds.")
     command.add_argument("model")
     command.add_argument("--seeds", default="0-35", help="such as 0-35,40,3")
     command.add_argument("--columns", type=int, default=6)
     command.add_argument("--scale", type=int, default=4, help="each pixel becomes scale x scale")
     command.add_argument("--out", type=Path, required=True, help="a .png")
 
-    command = add("animate", commands.animate, "A film that loops: a walk through seeds, or a grid of loops.")
+    command = add("animate", paint.animate, "A film that loops: a walk through seeds, or a grid of loops.")
     command.add_argument("model")
     command.add_argument("--seeds", help="keyframes of the walk, or the cells of the grid, such as 3,14,15")
     command.add_argument("--grid", help="rows x columns, such as 6x6, each picture on a loop of its own")
     _film_options(command, seconds=6.0)
 
-    command = add("timelapse", commands.timelapse, "The film of a training: its sheets, from noise to the last.")
+    command = add("timelapse", paint.timelapse, "The film of a training: its sheets, from noise to the last.")
     command.add_argument("run", help="a run, or a model that came with its sheets")
     _film_options(command, seconds=8.0)
 
-    command = add("forecast", upkeep.forecast, "How long a training will take on this computer.")
+    command = add("forecast", tell.forecast, "How long a training will take on this computer.")
     command.add_argument("dataset", nargs="?", help="a dataset; without it, colour pictures of --size")
     command.add_argument("--size", type=int, help="side of the pictures in px (default: that of the preset)")
     command.add_argument("--preset", choices=list(presets.PRESETS))
@@ -115,37 +116,35 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 
     kinds = "run, dataset, model (one that was copied in) or export"
-    command = add("rename", upkeep.rename, "Give something in the workspace another name.")
-    command.add_argument("kind", choices=upkeep.KINDS, help=kinds)
+    command = add("rename", keep.rename, "Give something in the workspace another name.")
+    command.add_argument("kind", choices=keep.KINDS, help=kinds)
     command.add_argument("name")
     command.add_argument("new")
-    command = add("delete", upkeep.delete, "Delete something from the workspace, after a question.")
-    command.add_argument("kind", choices=upkeep.KINDS, help=kinds)
+    command = add("delete", keep.delete, "Delete something from the workspace, after a question.")
+    command.add_argument("kind", choices=keep.KINDS, help=kinds)
     command.add_argument("name")
     command.add_argument("--yes", action="store_true", help="do not ask")
-    command = add("disk", upkeep.disk, "How much room the workspace takes.")
+    command = add("disk", tell.disk, "How much room the workspace takes.")
     command.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-    command = add("pack", upkeep.pack, "Pack a run into one file, to go on with it on another computer.")
+    command = add("pack", keep.pack, "Pack a run into one file, to go on with it on another computer.")
     command.add_argument("run")
     command.add_argument("--without-pictures", action="store_true", help="leave the dataset out")
     command.add_argument("--out", type=Path, required=True, help="a .ganart")
-    command = add("unpack", upkeep.unpack, "Open a packed run here, or take in a model.")
+    command = add("unpack", keep.unpack, "Open a packed run here, or take in a model.")
     command.add_argument("file", help="a .ganart, or a model’s .safetensors")
 
-    command = add(
-        "evaluate", commands.evaluate, "How good a model is, each figure beside what real pictures reach."
-    )
+    command = add("evaluate", tell.evaluate, "How good a model is, each figure beside what real pictures reach.")
     command.add_argument("model")
     command.add_argument("dataset", help="the pictures to measure against: a dataset, folder, .zip or mnist")
     command.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 
-    command = add("export", upkeep.export, "A model as one file to give away, half the size, with its card.")
+    command = add("export", keep.export, "A model as one file to give away, half the size, with its card.")
     command.add_argument("model")
     command.add_argument("--out", type=Path, required=True, help="a .safetensors")
-    command = add("import", upkeep.take_in, "Take a model file that was exported into this workspace.")
+    command = add("import", keep.take_in, "Take a model file that was exported into this workspace.")
     command.add_argument("file", type=Path)
 
-    command = add("info", commands.info, "What a model, a run or an exported file says of itself.")
+    command = add("info", tell.info, "What a model, a run or an exported file says of itself.")
     command.add_argument("thing", help="model, run, or an exported .gif or .png")
     command.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     return parser

@@ -124,7 +124,7 @@ def test_the_reader_sees_the_imports_that_are_there():
     assert uses(loaded_with("ganart.networks"), "torch")
     assert uses(loaded_with("ganart.film"), "torch") and uses(loaded_with("ganart.ui.drawing"), "torch")
     assert uses(all_imports(SOURCES["ganart.ui.page"]), "streamlit")
-    assert "ganart.train" in all_imports(SOURCES["ganart.commands"])
+    assert "ganart.train" in all_imports(SOURCES["ganart.commands.learn"])
 
 
 @pytest.mark.parametrize("module", PACKAGE)
@@ -139,7 +139,7 @@ def test_what_trains_is_imported_by_nobody_but_the_process_that_trains():
         if name not in TRAINER:
             on_import = {found for statement in run_on_import(tree_of(path).body) for found in imported(statement)}
             assert not on_import & TRAINER, name
-            if name != "ganart.commands":  # which trains in the foreground, and imports it only then
+            if name != "ganart.commands.learn":  # which trains in the foreground, and imports it only then
                 assert not all_imports(path) & TRAINER, name
 
 

@@ -514,6 +514,6 @@ def test_the_presets_for_digits_can_be_foretold_without_a_dataset(ganart, home, 
 
 
 @pytest.mark.parametrize("command", ["rename", "delete", "disk", "pack", "unpack", "forecast"])
-def test_every_command_of_upkeep_has_help(ganart, command):
+def test_every_command_has_help(ganart, command):
     answer = ganart(command, "--help")
     assert answer.status == 0 and f"ganart {command}" in answer.out and answer.err == ""

@@ -1,12 +1,9 @@
-"""The commands that keep the workspace in order, move runs between computers, and foretell."""
+"""Other names, deletion, and whole runs and models as files."""
 
 import argparse
-import dataclasses
-import json
 import sys
 
-from ganart import dataset, housekeeping, presets, run, workspace
-from ganart import forecast as forecasts
+from ganart import housekeeping, run, workspace
 from ganart import pack as packs
 from ganart import unpack as unpacking
 from ganart.errors import InputError
@@ -49,15 +46,6 @@ def delete(options: argparse.Namespace) -> None:
     print(f"Deleted. {sentence}")
 
 
-def disk(options: argparse.Namespace) -> None:
-    used = housekeeping.usage()
-    if options.json:
-        print(json.dumps(used))
-        return
-    for kind, count in used.items():
-        print(f"{kind:10} {housekeeping.words(count):>8}")
-
-
 def pack(options: argparse.Namespace) -> None:
     path = packs.pack(run.find_run(options.run), options.out, pictures=not options.without_pictures)
     print(f"{path} ({housekeeping.words(path.stat().st_size)})")
@@ -71,28 +59,6 @@ def unpack(options: argparse.Namespace) -> None:
         print(f"model {checkpoint.take_in(path)}")
     else:
         print(f"run {unpacking.unpack(path).id}")
-
-
-def forecast(options: argparse.Namespace) -> None:
-    from ganart import devices
-
-    device = devices.pick(options.device)
-    chosen = None if options.preset is None else presets.preset(options.preset).networks
-    form = (options.size or (chosen.size if chosen else 64)), (chosen.channels if chosen else 3)
-    if options.dataset is not None:
-        store = dataset.open_dataset(options.dataset)
-        form = store.settings.size, store.channels
-    preset = presets.preset(options.preset or presets.usual(*form, device))
-    settings = dataclasses.replace(presets.for_dataset(preset, *form, options.width), device=device)
-    found = forecasts.ask(settings)
-    if options.json:
-        values = dataclasses.asdict(found)
-        budgets = {name.lower(): round(found.kimg(seconds), 1) for name, seconds in forecasts.BUDGETS.items()}
-        print(json.dumps({**values, "verdict": found.verdict(), "kimg": budgets}))
-        return
-    print(found.sentence())
-    for name, seconds in forecasts.BUDGETS.items():
-        print(f"  {name:10} {forecasts.duration(seconds):>12}   {found.kimg(seconds):.0f} thousand pictures")
 
 
 def export(options: argparse.Namespace) -> None:

@@ -1,0 +1,62 @@
+"""Files -> a dataset."""
+
+import argparse
+import contextlib
+import json
+import sys
+from collections.abc import Iterator
+
+from ganart import dataset
+from ganart.config import IntakeConfig
+from ganart.dataset import Dataset
+from ganart.errors import InputError
+from ganart.intake import Progress
+
+
+def _background(text: str) -> tuple[int, int, int]:
+    digits = text.removeprefix("#")
+    try:
+        if len(digits) != 6:
+            raise ValueError
+        return tuple(bytes.fromhex(digits))
+    except ValueError as error:
+        raise InputError(f"“{text}” is not a colour. Write six hexadecimal digits, such as ffffff.") from error
+
+
+@contextlib.contextmanager
+def bar(description: str, unit: str) -> Iterator[Progress]:
+    """A bar in the terminal -> the `progress(done, total)` that moves it."""
+    from tqdm import tqdm
+
+    with tqdm(desc=description, unit=unit, disable=not sys.stderr.isatty()) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield progress
+
+
+def prepare_with_bar(source: str, settings: IntakeConfig | None, name: str | None) -> Dataset:
+    with bar("looking at the files", "file") as progress:
+        return dataset.prepare(source, settings, name, progress)
+
+
+def prepare(options: argparse.Namespace) -> None:
+    if options.source == "mnist":
+        settings = None if options.size is None else IntakeConfig(size=options.size)
+    else:
+        background = _background(options.background)
+        settings = IntakeConfig(64 if options.size is None else options.size, options.crop, background)
+    store = prepare_with_bar(options.source, settings, options.name)
+    if options.json:
+        skipped = store.skipped
+        print(
+            json.dumps({"name": store.name, "kept": store.count, "skipped": skipped, "held_out": store.held_out})
+        )
+        return
+    print(f"{store.name}: {store.count} pictures of {store.settings.size} px, {store.held_out} of them held out")
+    for entry in store.skipped:
+        print(f"  left out  {entry['file']}: {entry['reason']}")
+    for warning in store.warnings():
+        print(warning)

@@ -1,0 +1,157 @@
+"""What there is, how good it is, and how long something would take."""
+
+import argparse
+import dataclasses
+import json
+import sys
+
+from ganart import config, dataset, doctor, housekeeping, presets, run, workspace
+from ganart import forecast as forecasts
+from ganart.commands.prepare import bar, prepare_with_bar
+from ganart.errors import GanartError, InputError
+
+
+def list_all(options: argparse.Namespace) -> None:
+    from ganart import models
+
+    runs, listed = [], []
+    for item in run.list_runs():
+        status = item.status()
+        runs.append({"id": item.id, "state": status.state, "step": status.step, "kimg": status.kimg})
+    for model in models.list_models():
+        try:
+            card = model.card()
+        except GanartError as error:
+            print(f"ganart: {error}", file=sys.stderr)
+            continue
+        networks = card.networks
+        listed.append({"name": model.id, "hash": card.hash, "size": networks.size, "channels": networks.channels})
+    if options.json:
+        print(json.dumps({"runs": runs, "models": listed}))
+        return
+    for item in runs:
+        print(f"run    {item['id']:32} {item['state']:10} {item['kimg']:.1f} kimg")
+    for item in listed:
+        colours = "colour" if item["channels"] == 3 else "grey"
+        print(f"model  {item['name']:32} {item['size']} px {colours}")
+    if not runs:
+        print("No runs yet. Start one with: python -m ganart train FOLDER")
+
+
+def info(options: argparse.Namespace) -> None:
+    answer = _describe(options.thing)
+    if options.json:
+        print(json.dumps(answer))
+        return
+    for key, value in answer.items():
+        if isinstance(value, dict):
+            print(f"{key}:")
+            for inner, of in value.items():
+                print(f"  {inner}: {of if isinstance(of, str) else json.dumps(of)}")
+        else:
+            print(f"{key}: {value}")
+
+
+def _describe(thing: str) -> dict:
+    """{kind, …} of a model, a run or an exported file."""
+    from ganart import export, models
+
+    path = workspace.given_path(thing)
+    if path.suffix.lower() in (".gif", ".png"):
+        if not path.is_file():
+            raise InputError(f"There is no file at “{thing}”. Check the path.")
+        recipe = export.read_recipe(path)
+        if recipe is None:
+            raise InputError(
+                f"“{path.name}” carries no recipe: it was not made by ganart, or was saved anew since."
+            )
+        return {"kind": "export", "recipe": recipe}
+    matching = [item for item in run.list_runs() if thing in (item.id, item.name)]
+    if matching or (workspace.looks_like_path(thing) and (path / "config.json").is_file()):
+        target = run.find_run(thing)
+        status = dataclasses.asdict(target.status())
+        found = doctor.examine_run(target)
+        return {
+            "kind": "run",
+            "id": target.id,
+            "status": status,
+            "health": {finding.kind: f"{finding.sentence} {finding.remedy}" for finding in found},
+            "states": list(target.states()),
+            "config": config.to_dict(target.config()),
+        }
+    model = models.find_model(thing)
+    card = model.card()
+    return {
+        "kind": "model",
+        "name": card.name,
+        "hash": card.hash,
+        "kimg": card.kimg,
+        "dataset": card.dataset,
+        "config": card.recipe,
+    }
+
+
+def evaluate(options: argparse.Namespace) -> None:
+    from ganart import evaluation, jobs, models
+
+    model = models.find_model(options.model)
+    card = model.card()
+    if options.dataset in {store.name for store in dataset.list_datasets()}:
+        store = dataset.open_dataset(options.dataset)
+    else:
+        settings = evaluation.intake(card)
+        store = prepare_with_bar(options.dataset, settings, None)
+        if store.channels != card.networks.channels:  # grey pictures for a model of coloured ones
+            settings = dataclasses.replace(settings, channels=card.networks.channels)
+            store = prepare_with_bar(options.dataset, settings, None)
+    evaluation.check(card.networks, store)
+    job = jobs.begin(evaluation.request(model, card, store))
+    try:
+        with bar("measuring", "part") as progress:
+            result = jobs.wait(job, progress)
+    except KeyboardInterrupt:
+        jobs.cancel(job)
+        raise
+    figures = evaluation.figures(result["figures"])
+    if options.json:
+        print(json.dumps({name: vars(figure) for name, figure in figures.items()}))
+        return
+    print(f"{model.id} against {store.name}, {next(iter(figures.values())).n} pictures on each side")
+    print(f"{'':33} {'value':>8} {'floor':>8}")
+    for name, figure in figures.items():
+        metric = evaluation.METRICS[name]
+        value, floor = (f"{number:8.{metric.digits}f}" for number in (figure.value, figure.floor))
+        print(f"{metric.name:33} {value} {floor}  {metric.meaning}")
+    print("The floor is what real pictures reach in the place of painted ones.")
+    print(f"The painted pictures that come closest to your own: {job.folder / 'pairs.png'}")
+
+
+def forecast(options: argparse.Namespace) -> None:
+    from ganart import devices
+
+    device = devices.pick(options.device)
+    chosen = None if options.preset is None else presets.preset(options.preset).networks
+    form = (options.size or (chosen.size if chosen else 64)), (chosen.channels if chosen else 3)
+    if options.dataset is not None:
+        store = dataset.open_dataset(options.dataset)
+        form = store.settings.size, store.channels
+    preset = presets.preset(options.preset or presets.usual(*form, device))
+    settings = dataclasses.replace(presets.for_dataset(preset, *form, options.width), device=device)
+    found = forecasts.ask(settings)
+    if options.json:
+        values = dataclasses.asdict(found)
+        budgets = {name.lower(): round(found.kimg(seconds), 1) for name, seconds in forecasts.BUDGETS.items()}
+        print(json.dumps({**values, "verdict": found.verdict(), "kimg": budgets}))
+        return
+    print(found.sentence())
+    for name, seconds in forecasts.BUDGETS.items():
+        print(f"  {name:10} {forecasts.duration(seconds):>12}   {found.kimg(seconds):.0f} thousand pictures")
+
+
+def disk(options: argparse.Namespace) -> None:
+    used = housekeeping.usage()
+    if options.json:
+        print(json.dumps(used))
+        return
+    for kind, count in used.items():
+        print(f"{kind:10} {housekeeping.words(count):>8}")
