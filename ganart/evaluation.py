@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ganart import dataset, jobs
 from ganart.card import Card
-from ganart.config import IntakeConfig, NetworkConfig
+from ganart.config import NetworkConfig
 from ganart.dataset import Dataset
 from ganart.errors import DatasetError
 from ganart.jobs import Job
@@ -63,11 +63,6 @@ def request(model: Model, card: Card, store: Dataset) -> dict:
         "dataset": store.name,
         "dataset_hash": store.hash,
     }
-
-
-def intake(card: Card) -> IntakeConfig:
-    """How pictures are prepared to be compared with this model's."""
-    return IntakeConfig(size=card.networks.size, channels=1 if card.networks.channels == 1 else 0)
 
 
 def check(networks: NetworkConfig, store: Dataset) -> None:

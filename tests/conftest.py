@@ -1,6 +1,9 @@
 """What all tests share: a workspace of their own, small real pictures, a tiny model."""
 
+import dataclasses
+import json
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ganart import checkpoint, dataset
+from ganart import checkpoint, cli, dataset
 from ganart.config import IntakeConfig, NetworkConfig, TrainConfig
 from ganart.dataset import Dataset
 from ganart.networks import Discriminator, Generator
@@ -96,3 +99,51 @@ def settings(store) -> TrainConfig:
         dtype="float32",
         save_seconds=0.0,
     )
+
+
+# --- the command line
+
+
+@dataclasses.dataclass
+class Answer:
+    """What a command left."""
+
+    status: int
+    out: str
+    err: str
+
+    def json(self) -> dict:
+        """The one JSON object that is all of stdout."""
+        assert self.status == 0 and self.out.count("\n") == 1, self.err
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def ganart(capsys):
+    """Runs a command in this process."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def call(*arguments: object) -> Answer:
+        capsys.readouterr()
+        try:
+            status = cli.main([str(argument) for argument in arguments])
+        except SystemExit as leaving:  # how argparse ends
+            status = leaving.code
+        return Answer(status, *capsys.readouterr())
+
+    yield call
+    for number, handler in handlers.items():
+        assert signal.getsignal(number) == handler, "a training left its handlers behind"
+
+
+@pytest.fixture
+def refused(ganart):
+    """Runs a command that must fail with one line on stderr and nothing on stdout; returns the line."""
+
+    def call(*arguments: object, status: int = 2) -> str:
+        answer = ganart(*arguments)
+        assert answer.status == status and answer.out == "", (answer.out, answer.err)
+        assert answer.err.startswith("ganart: ") and answer.err.count("\n") == 1
+        return answer.err
+
+    return call

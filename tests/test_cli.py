@@ -19,7 +19,6 @@ from PIL import Image
 
 from ganart import (
     checkpoint,
-    cli,
     config,
     dataset,
     evaluation,
@@ -43,53 +42,6 @@ def no_pretrained(tmp_path, monkeypatch):
     """The workspace as it is without the models that come with the program."""
     (tmp_path / "pretrained").mkdir()
     monkeypatch.setattr(workspace, "pretrained_folder", lambda: tmp_path / "pretrained")
-
-
-class Answer:
-    """What a command left: `status`, `out`, `err`."""
-
-    def __init__(self, status: int, out: str, err: str) -> None:
-        self.status, self.out, self.err = status, out, err
-
-    def json(self) -> dict:
-        """The one JSON object that is all of stdout."""
-        assert self.status == 0, self.err
-        value = json.loads(self.out)
-        assert isinstance(value, dict) and self.out.count("\n") == 1
-        return value
-
-
-@pytest.fixture
-def ganart(capsys):
-    """Runs a command in this process."""
-
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def call(*arguments: object) -> Answer:
-        capsys.readouterr()
-        try:
-            status = cli.main([str(argument) for argument in arguments])
-        except SystemExit as leaving:  # how argparse ends
-            status = leaving.code
-        return Answer(status, *capsys.readouterr())
-
-    yield call
-    for number, handler in handlers.items():
-        signal.signal(number, handler)  # a training puts its own in their place
-
-
-@pytest.fixture
-def refused(ganart):
-    """Runs a command that must fail with one line on stderr and nothing on stdout; returns the line."""
-
-    def call(*arguments: object, status: int = 2) -> str:
-        answer = ganart(*arguments)
-        assert answer.status == status, (answer.out, answer.err)
-        assert answer.out == "" and answer.err.startswith("ganart: ") and answer.err.endswith("\n")
-        assert answer.err.count("\n") == 1, "more than one line"
-        return answer.err
-
-    return call
 
 
 @pytest.fixture

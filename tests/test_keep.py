@@ -4,7 +4,6 @@ import dataclasses
 import json
 import os
 import shutil
-import signal
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ from PIL import Image
 
 from ganart import (
     checkpoint,
-    cli,
+    config,
     dataset,
     devices,
     forecast,
@@ -27,6 +26,7 @@ from ganart import (
     train,
     trial,
 )
+from ganart.card import Card
 from ganart.config import IntakeConfig, NetworkConfig, TrainConfig
 from ganart.errors import InputError
 from ganart.files import write_json
@@ -35,51 +35,6 @@ from ganart.run import Run, Status
 KINDS = ("run", "dataset", "model", "export")
 NAMES = {"run": "blue", "dataset": "colours-32", "model": "lilies", "export": "loop.gif"}
 UNTRAINED = TrainConfig(networks=NetworkConfig(size=32, channels=3, z_dim=8, width=4), batch=16, device="cpu")
-
-
-@dataclasses.dataclass
-class Answer:
-    """What a command left."""
-
-    status: int
-    out: str
-    err: str
-
-    def json(self) -> dict:
-        """The one JSON object that is all of stdout."""
-        assert self.status == 0 and self.out.count("\n") == 1, self.err
-        return json.loads(self.out)
-
-
-@pytest.fixture
-def ganart(capsys):
-    """Runs a command in this process."""
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def call(*arguments: object) -> Answer:
-        capsys.readouterr()
-        try:
-            status = cli.main([str(argument) for argument in arguments])
-        except SystemExit as leaving:  # how argparse ends
-            status = leaving.code
-        return Answer(status, *capsys.readouterr())
-
-    yield call
-    for number, handler in handlers.items():
-        assert signal.getsignal(number) == handler, "a training left its handlers behind"
-
-
-@pytest.fixture
-def refused(ganart):
-    """Runs a command that must fail with one line on stderr and nothing on stdout; returns the line."""
-
-    def call(*arguments: object, status: int = 2) -> str:
-        answer = ganart(*arguments)
-        assert answer.status == status and answer.out == "", (answer.out, answer.err)
-        assert answer.err.startswith("ganart: ") and answer.err.count("\n") == 1
-        return answer.err
-
-    return call
 
 
 @pytest.fixture(scope="module")
@@ -517,3 +472,47 @@ def test_the_presets_for_digits_can_be_foretold_without_a_dataset(ganart, home, 
 def test_every_command_has_help(ganart, command):
     answer = ganart(command, "--help")
     assert answer.status == 0 and f"ganart {command}" in answer.out and answer.err == ""
+
+
+def test_a_model_goes_out_as_one_file_and_comes_in_again(ganart, refused, tiny_model, tmp_path):
+    target = tmp_path / "given.safetensors"
+    answer = ganart("export", tiny_model, "--out", target)
+    assert answer.status == 0 and str(target) in answer.out
+    assert target.stat().st_size < tiny_model.stat().st_size
+    assert ganart("import", target).out == "taken in as given\n"
+    assert "given" in [model["name"] for model in ganart("list", "--json").json()["models"]]
+    assert ganart("import", target).status == 0, "the same once more is no other model"
+    assert "should end in .safetensors" in refused("export", tiny_model, "--out", tmp_path / "given.zip")
+    assert "no model" in refused("export", "nothing", "--out", target)
+    assert "cannot be read" in refused("import", tmp_path / "missing.safetensors")
+    target.write_bytes(target.read_bytes()[:-5])
+    assert "damaged" in refused("import", target)
+
+
+def test_a_training_starts_from_a_model(ganart, refused, tiny_model, tmp_path, picture_folder):
+    pictures = picture_folder(12)
+    told = Card(
+        name="tiny",
+        hash="",
+        networks=config.networks_from_dict({"size": 32, "channels": 3, "z_dim": 8, "width": 4}),
+        dataset={"name": "none", "hash": "", "pictures": 0, "held_out": 0},
+        recipe={"networks": {"size": 32, "channels": 3, "z_dim": 8, "width": 4}, "batch": 4},
+        step=0,
+        kimg=0.0,
+        averaged=False,
+    )
+    G, D, _ = checkpoint.load_networks(tiny_model)
+    words = {f.name: getattr(told, f.name) for f in dataclasses.fields(told) if f.name not in ("hash", "version")}
+    tiny_model.write_bytes(checkpoint.model_bytes(G, D, **words))
+    answer = ganart("train", pictures, "--from", tiny_model, "--kimg", 0.02, "--device", "cpu")
+    assert answer.status == 0 and answer.out.endswith("done\n"), answer.err
+    (made,) = run.list_runs()
+    assert made.config().initial == "tiny" and made.config().batch == 4
+    line = refused("train", pictures, "--from", tiny_model, "--preset", "art")
+    assert "Leave out --preset and --width" in line
+    assert "Leave --size out" in refused("train", pictures, "--from", tiny_model, "--size", 64)
+    larger = dataset.prepare(pictures, IntakeConfig(size=64))
+    answer = ganart("train", larger.name, "--from", tiny_model)
+    assert answer.status == 2 and "pictures-64 has 64 px ones" in answer.err
+    tiny_model.write_bytes(checkpoint.model_bytes(G, None, **words))
+    assert "came without its D" in refused("train", pictures, "--from", tiny_model)

@@ -6,7 +6,7 @@ import os
 import sys
 
 from ganart import config, dataset, launch, presets, run, workspace
-from ganart.commands.prepare import prepare_with_bar
+from ganart.commands.prepare import prepare_for, prepare_with_bar
 from ganart.config import IntakeConfig
 from ganart.errors import InputError, ModelError
 from ganart.models import Model
@@ -24,6 +24,11 @@ def train_config(options: argparse.Namespace) -> tuple[config.TrainConfig, str]:
                 "--from takes the networks and the recipe of its model. Leave out --preset and --width."
             )
         chosen_preset = presets.going_on_from(_trainable(options.model).card())
+        if options.size not in (None, chosen_preset.networks.size):
+            raise InputError(
+                f"The model {options.model} paints {chosen_preset.networks.size} px pictures, but --size "
+                f"{options.size} was given. Leave --size out."
+            )
     size = options.size or (64 if chosen_preset is None else chosen_preset.networks.size)
     names = {store.name for store in dataset.list_datasets()}
     if options.source in names and not workspace.looks_like_path(options.source):
@@ -35,6 +40,8 @@ def train_config(options: argparse.Namespace) -> tuple[config.TrainConfig, str]:
             )
     elif options.source == "mnist":
         store = prepare_with_bar("mnist", None if options.size is None else IntakeConfig(size=options.size), None)
+    elif options.model is not None:
+        store = prepare_for(options.source, chosen_preset.networks)
     else:
         store = prepare_with_bar(options.source, IntakeConfig(size=size), None)
     for warning in store.warnings():

@@ -2,12 +2,13 @@
 
 import argparse
 import contextlib
+import dataclasses
 import json
 import sys
 from collections.abc import Iterator
 
 from ganart import dataset
-from ganart.config import IntakeConfig
+from ganart.config import IntakeConfig, NetworkConfig
 from ganart.dataset import Dataset
 from ganart.errors import InputError
 from ganart.intake import Progress
@@ -40,6 +41,15 @@ def bar(description: str, unit: str) -> Iterator[Progress]:
 def prepare_with_bar(source: str, settings: IntakeConfig | None, name: str | None) -> Dataset:
     with bar("looking at the files", "file") as progress:
         return dataset.prepare(source, settings, name, progress)
+
+
+def prepare_for(source: str, networks: NetworkConfig) -> Dataset:
+    """A source as pictures of the form that these networks paint."""
+    settings = IntakeConfig(size=networks.size, channels=1 if networks.channels == 1 else 0)
+    store = prepare_with_bar(source, settings, None)
+    if store.channels != networks.channels:  # grey pictures for networks that paint in colour
+        store = prepare_with_bar(source, dataclasses.replace(settings, channels=networks.channels), None)
+    return store
 
 
 def prepare(options: argparse.Namespace) -> None:

@@ -7,7 +7,7 @@ import sys
 
 from ganart import config, dataset, doctor, housekeeping, presets, run, workspace
 from ganart import forecast as forecasts
-from ganart.commands.prepare import bar, prepare_with_bar
+from ganart.commands.prepare import bar, prepare_for
 from ganart.errors import GanartError, InputError
 
 
@@ -99,11 +99,7 @@ def evaluate(options: argparse.Namespace) -> None:
     if options.dataset in {store.name for store in dataset.list_datasets()}:
         store = dataset.open_dataset(options.dataset)
     else:
-        settings = evaluation.intake(card)
-        store = prepare_with_bar(options.dataset, settings, None)
-        if store.channels != card.networks.channels:  # grey pictures for a model of coloured ones
-            settings = dataclasses.replace(settings, channels=card.networks.channels)
-            store = prepare_with_bar(options.dataset, settings, None)
+        store = prepare_for(options.dataset, card.networks)
     evaluation.check(card.networks, store)
     job = jobs.begin(evaluation.request(model, card, store))
     try:
