@@ -93,7 +93,7 @@ def how(plan: dict, card, target) -> str:
 
 def words(plan: dict, card, target, figures: dict) -> str:
     """The card, as Markdown."""
-    from ganart.evaluation import METRICS
+    from ganart.evaluation import FEW, METRICS, ROUGH
 
     rows = []
     for name, figure in figures.items():
@@ -106,7 +106,8 @@ def words(plan: dict, card, target, figures: dict) -> str:
         f"**What it does.** {plan['looks']}",
         f"**How it was made.** {how(plan, card, target)}",
         f"**What it learned from.** {plan['source']}",
-        f"**How good it is**, against {n} {side} pictures; the floor is what as many other real pictures reach:",
+        f"**How good it is**, against {n} {side} pictures; the floor is what as many other real pictures reach. "
+        f"{ROUGH if n < FEW else ''}",
     ]
     wrapped = [textwrap.fill(" ".join(text.split()), 112, break_on_hyphens=False) for text in paragraphs]
     return "\n\n".join([*wrapped, "\n".join(["| | value | floor |", "|---|---|---|", *rows])]) + "\n"

@@ -16,6 +16,8 @@ from ganart.models import Model
 
 EVALUATION_VERSION = 1
 LEAST = 32  # pictures in a store to measure against
+FEW = 100  # pictures on each side, under which figures are rough
+ROUGH = "With so few pictures to compare with, these figures are rough."
 COPYING = -3.0  # standard deviations; below, something is copied
 
 
@@ -126,4 +128,6 @@ def verdict(figures: dict[str, Figure]) -> list[str]:
             said.append("By their nearest neighbours, its pictures can hardly be told from real ones.")
         elif both > 0.9:
             said.append("Its pictures are easily told from real ones.")
+    if figures and next(iter(figures.values())).n < FEW:
+        said.append(ROUGH)
     return said

@@ -202,6 +202,12 @@ def test_some_copies_are_told_from_a_set_of_copies_and_from_a_floor_as_low():
     assert "No sign of copying" in evaluation.verdict(figures)[0]
 
 
+def test_of_few_pictures_it_is_said_that_figures_are_rough():
+    for n, said in ((evaluation.FEW - 1, True), (evaluation.FEW, False)):
+        figures = {"coverage": Figure(0.9, 0.95, n)}
+        assert (evaluation.ROUGH in evaluation.verdict(figures)) == said
+
+
 def test_of_figures_that_are_not_there_nothing_is_said():
     assert evaluation.verdict({}) == []
 
