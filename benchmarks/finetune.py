@@ -10,20 +10,7 @@ import dataclasses
 import os
 from pathlib import Path
 
-
-def train(name: str, settings, initial: Path | None):
-    """The finished run of this name; trained now where it is not there yet."""
-    from ganart import launch, run
-    from ganart import train as trainer
-
-    there = [item for item in run.list_runs() if item.name == name]
-    target = there[0] if there else launch.create(settings, name, initial)
-    if target.status().state == "done":
-        return target
-    if target.state.is_file():
-        launch.make_ready(target)
-    trainer.work(target)
-    return target
+from benchmarks.pretrain import train
 
 
 def curve(target) -> dict[float, float]:

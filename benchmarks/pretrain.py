@@ -41,13 +41,13 @@ def settings_of(plan: dict, data: Path, device: str):
     )
 
 
-def train(name: str, settings):
-    """The run of this name, trained to the length that is asked for."""
+def train(name: str, settings, initial: Path | None = None):
+    """The run of this name, trained to the length that is asked for. initial: the model that it starts from."""
     from ganart import launch, run
     from ganart import train as trainer
 
     there = [item for item in run.list_runs() if item.name == name]
-    target = there[0] if there else launch.create(settings, name)
+    target = there[0] if there else launch.create(settings, name, initial)
     if target.config().kimg < settings.kimg:
         target = launch.branch(target, None, {"kimg": settings.kimg}, name)
     if target.status().state == "done":

@@ -63,19 +63,22 @@ def read_card(path: Path) -> Card:
 
     Raises ModelError for a file that is missing, is no ganart model or was written by a newer version.
     """
+    return parse(metadata(_head(path), path.name).get("ganart", ""), path.name)
+
+
+def _head(path: Path) -> bytes:
+    """The first bytes of a model, its whole header among them."""
     try:
         with path.open("rb") as file:
-            data = file.read(8 + MAX_HEADER)
+            return file.read(8 + MAX_HEADER)
     except OSError as error:
         raise ModelError(f"The model {path.name} cannot be read ({error.strerror}).") from error
-    return parse(metadata(data, path.name).get("ganart", ""), path.name)
 
 
 def has_D(path: Path) -> bool:
     """Whether the model at `path` has its D with it, so that it can be trained on; raises ModelError."""
-    read_card(path)
-    with path.open("rb") as file:
-        data = file.read(8 + MAX_HEADER)
+    data = _head(path)
+    metadata(data, path.name)  # raises for what has no such header
     names = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     return any(name.startswith("D.") for name in names)
 
