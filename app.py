@@ -15,13 +15,17 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 if get_script_run_ctx(suppress_warning=True) is None:
-    from ganart import server
+    from ganart import routes, server
     from ganart.ui.page import show_error
 
     server.send_at_once()
     server.refuse_open_door(st.get_option("server.address") or "")
     app = st.App(
-        Path(__file__), lifespan=server.lifespan, middleware=server.MIDDLEWARE, on_script_error=show_error
+        Path(__file__),
+        routes=routes.ROUTES,
+        lifespan=server.lifespan,
+        middleware=server.middleware(st.get_option("server.allowedHosts") or []),
+        on_script_error=show_error,
     )
 else:
     from ganart.ui import page

@@ -20,7 +20,7 @@ STRIP_SIDE = 16_000  # px; the most that a WebP can have is a little more
 
 def settings_of(plan: dict, data: Path, device: str):
     """The config of a model's training on this device; prepares its pictures where they are not yet."""
-    from ganart import dataset, presets
+    from ganart import dataset, models, presets
     from ganart.config import IntakeConfig
 
     own = {key: value[device] if isinstance(value, dict) else value for key, value in plan.items()}
@@ -29,7 +29,10 @@ def settings_of(plan: dict, data: Path, device: str):
         store = dataset.prepare("mnist")
     else:
         store = dataset.prepare(data / own["pictures"], IntakeConfig(size=own.get("size", 64)))
-    settings = presets.for_dataset(presets.preset(own["preset"]), store.settings.size, store.channels)
+    if own.get("start"):
+        settings = presets.going_on_from(models.find_model(own["start"]).card())
+    else:
+        settings = presets.for_dataset(presets.preset(own["preset"]), store.settings.size, store.channels)
     changes = {key: own[key] for key in ("augment", "batch") if key in own}
     return dataclasses.replace(
         settings,
@@ -80,6 +83,8 @@ def how(plan: dict, card, target) -> str:
         f"Recipe `{recipe['preset']}`, width {card.networks.width}, {1000 * card.kimg:,.0f} pictures seen in "
         f"batches of {recipe['batch']}, learned from {card.dataset['pictures'] - held:,} pictures."
     )
+    if recipe["initial"]:
+        told += f" It went on from the networks of `{recipe['initial']}`, which had learned other pictures."
     if target is None:
         return f"{told} {plan['made']}"
     speeds = [line["img_s"] for line in target.metrics() if "img_s" in line]
@@ -159,7 +164,7 @@ def main() -> None:
     from ganart.launch import TRAINER_ENVIRONMENT
 
     os.environ.update(TRAINER_ENVIRONMENT)
-    from ganart import dataset, devices, run
+    from ganart import dataset, devices, models, run
 
     device = devices.pick("auto")
     for name in options.models:
@@ -168,7 +173,8 @@ def main() -> None:
             there = [item for item in run.list_runs() if item.name == name]
             target = there[0] if there else None
         else:
-            target = train(name, settings)
+            start = models.find_model(settings.initial).path if settings.initial else None
+            target = train(name, settings, start)
             print(f"{name}: {target.status().kimg:g} kimg", flush=True)
         if options.publish:
             publish(name, target, dataset.find(settings.dataset, settings.dataset_hash))

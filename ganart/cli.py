@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from ganart import config, presets
+from ganart import config, export, filmconfig, presets
 from ganart.commands import keep, learn, paint, prepare, tell
 from ganart.errors import GanartError
 
@@ -98,13 +98,40 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--out", type=Path, required=True, help="a .png")
 
     command = add("animate", paint.animate, "A film that loops: a walk through seeds, or a grid of loops.")
-    command.add_argument("model")
+    command.add_argument(
+        "model", nargs="?", help="a model or a run; with --recipe, only to paint with another one"
+    )
+    command.add_argument("--recipe", type=Path, metavar="FILE", help="make the film in FILE again, as it was")
     command.add_argument("--seeds", help="keyframes of the walk, or the cells of the grid, such as 3,14,15")
     command.add_argument("--grid", help="rows x columns, such as 6x6, each picture on a loop of its own")
+    paths = [path for path in filmconfig.PATHS if path not in filmconfig.GROWTHS]
+    command.add_argument(
+        "--path",
+        choices=paths,
+        help="slerp: straight from seed to seed (the usual one); spline: through them without a corner; circle: one "
+        "great circle from each seed (the usual one of a grid); noise: wandering, back to the seed; direction: to "
+        "and fro",
+    )
+    command.add_argument(
+        "--pace", choices=["time", "even"], default="time", help="even: at constant visible speed"
+    )
+    command.add_argument("--easing", choices=["linear", "smooth"], default="linear", help="smooth: slow at seeds")
+    command.add_argument(
+        "--rest", type=float, default=0.0, help="time at each seed, as a share of a way (default 0)"
+    )
+    command.add_argument("--waves", type=int, default=2, help="of noise: 1, calm, to 6, lively (default 2)")
+    command.add_argument("--direction", default="ganspace:1", help="ganspace:1 to 12, or sefa:1 to 12")
+    command.add_argument("--reach", type=float, default=3.0, help="how far along the direction (default 3)")
     _film_options(command, seconds=6.0)
 
-    command = add("timelapse", paint.timelapse, "The film of a training: its sheets, from noise to the last.")
+    command = add(
+        "timelapse", paint.timelapse, "The film of a training: its sheets, or its checkpoints painting anew."
+    )
     command.add_argument("run", help="a run, or a model that came with its sheets")
+    command.add_argument(
+        "--seeds", help="paint these anew with every checkpoint; several are walked through meanwhile"
+    )
+    command.add_argument("--grid", help="with --seeds: rows x columns that stay where they are, such as 3x3")
     _film_options(command, seconds=8.0)
 
     command = add("forecast", tell.forecast, "How long a training will take on this computer.")
@@ -151,7 +178,21 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _film_options(command: argparse.ArgumentParser, seconds: float) -> None:
-    command.add_argument("--seconds", type=float, default=seconds)
+    kinds = ", ".join(export.KINDS)
+    length = command.add_mutually_exclusive_group()
+    length.add_argument("--seconds", type=float, default=seconds, help=f"length (default {seconds:g})")
+    length.add_argument("--frames", type=int, help="length in frames")
+    length.add_argument("--bpm", type=float, help="length in bars of four beats at this tempo")
+    command.add_argument("--bars", type=int, default=4, help="with --bpm: how many bars (default 4)")
     command.add_argument("--fps", type=int, default=25, help="10, 20, 25 or 50 frames a second")
     command.add_argument("--scale", type=int, help="each pixel becomes scale x scale (default: about 512 px)")
-    command.add_argument("--out", type=Path, required=True, help="a .gif")
+    command.add_argument("--size", help="width x height of the file, such as 1080x1350")
+    command.add_argument(
+        "--for",
+        dest="place",
+        choices=[name for name, place in filmconfig.PLACES.items() if place.width],
+        help="a size that suits where it goes",
+    )
+    command.add_argument("--smooth", action="store_true", help="scale smoothly (Lanczos), not as squares")
+    command.add_argument("--background", default="000000", help="colour around the pictures, as rrggbb")
+    command.add_argument("--out", type=Path, required=True, help=f"the kind follows from the name: {kinds}")

@@ -4,7 +4,7 @@ import dataclasses
 import math
 from dataclasses import dataclass, field
 
-from ganart.errors import InputError
+from ganart.checks import checked_keys, need, number, one_of, whole
 
 SIZES = (28, 32, 64, 128, 256)
 CROPS = ("centre", "fit")
@@ -12,27 +12,9 @@ AUGMENT_OPS = ("colour", "translation", "cutout")
 CONFIG_VERSION = 1
 
 
-def _need(condition: bool, sentence: str) -> None:
-    if not condition:
-        raise InputError(sentence)
-
-
-def _whole(value: object, low: int, high: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
-
-
-def _number(value: object, low: float, high: float) -> bool:
-    real = isinstance(value, int | float) and not isinstance(value, bool)
-    return real and low <= value <= high  # nan and the infinities lie in no range
-
-
-def _one_of(name: str, value: object, choices: tuple[str, ...]) -> None:
-    _need(value in choices, f"{name} is {value!r}. It must be {' or '.join(f'“{c}”' for c in choices)}.")
-
-
 def _check_size(size: object) -> None:
-    _need(
-        _whole(size, 0, 10**6) and size in SIZES,
+    need(
+        whole(size, 0, 10**6) and size in SIZES,
         f"A size of {size!r} px is not offered. Choose one of {', '.join(map(str, SIZES))}.",
     )
 
@@ -49,13 +31,13 @@ class IntakeConfig:
 
     def __post_init__(self) -> None:
         _check_size(self.size)
-        _need(self.crop in CROPS, f"The crop is {self.crop!r}. It must be {' or '.join(CROPS)}.")
+        need(self.crop in CROPS, f"The crop is {self.crop!r}. It must be {' or '.join(CROPS)}.")
         colour = isinstance(self.background, tuple) and len(self.background) == 3
-        _need(
-            colour and all(_whole(value, 0, 255) for value in self.background),
+        need(
+            colour and all(whole(value, 0, 255) for value in self.background),
             f"The background is {self.background!r}. It must be three numbers from 0 to 255.",
         )
-        _need(self.channels in (0, 1, 3), "Channels are 1 (grey), 3 (colour), or 0 to decide by the pictures.")
+        need(self.channels in (0, 1, 3), "Channels are 1 (grey), 3 (colour), or 0 to decide by the pictures.")
 
 
 @dataclass(frozen=True)
@@ -92,30 +74,30 @@ class NetworkConfig:
 
     def __post_init__(self) -> None:
         _check_size(self.size)
-        _need(
-            _whole(self.channels, 1, 3) and self.channels != 2,
+        need(
+            whole(self.channels, 1, 3) and self.channels != 2,
             "Pictures have 1 (grey) or 3 (colour) channels.",
         )
-        _need(_whole(self.z_dim, 2, 1024), f"z_dim is {self.z_dim!r}. It must be a whole number from 2 to 1024.")
-        _need(
-            _whole(self.width, 4, 256),
+        need(whole(self.z_dim, 2, 1024), f"z_dim is {self.z_dim!r}. It must be a whole number from 2 to 1024.")
+        need(
+            whole(self.width, 4, 256),
             f"The width is {self.width!r}. It must be a whole number from 4 to 256.",
         )
-        _one_of("g_norm", self.g_norm, ("batch", "none"))
-        _one_of("upsample", self.upsample, ("transposed", "nearest"))
-        _one_of("d_norm", self.d_norm, ("batch", "spectral", "none"))
-        _need(_whole(self.d_extra, 0, 2), f"d_extra is {self.d_extra!r}. It must be 0, 1 or 2.")
-        _need(
-            _whole(self.d_stddev, 0, 64) and self.d_stddev != 1,
+        one_of("g_norm", self.g_norm, ("batch", "none"))
+        one_of("upsample", self.upsample, ("transposed", "nearest"))
+        one_of("d_norm", self.d_norm, ("batch", "spectral", "none"))
+        need(whole(self.d_extra, 0, 2), f"d_extra is {self.d_extra!r}. It must be 0, 1 or 2.")
+        need(
+            whole(self.d_stddev, 0, 64) and self.d_stddev != 1,
             f"d_stddev is {self.d_stddev!r}. It must be 0 or a group of 2 to 64 pictures.",
         )
-        _need(_whole(self.pack, 1, 8), f"pack is {self.pack!r}. It must be a whole number from 1 to 8.")
-        _need(
+        need(whole(self.pack, 1, 8), f"pack is {self.pack!r}. It must be a whole number from 1 to 8.")
+        need(
             self.size != 28 or (self.upsample, self.g_norm) == ("transposed", "batch"),
             "At 28 px G is the one of the article: transposed convolutions and BatchNorm.",
         )
-        _need(
-            _number(self.d_dropout, 0, 0.75),
+        need(
+            number(self.d_dropout, 0, 0.75),
             f"d_dropout is {self.d_dropout!r}. It must lie between 0 and 0.75.",
         )
 
@@ -178,58 +160,58 @@ class TrainConfig:
     version: int = CONFIG_VERSION
 
     def __post_init__(self) -> None:
-        _need(
+        need(
             self.version == CONFIG_VERSION,
             f"This run was written by another version of ganart (config version {self.version!r}, "
             f"this one reads {CONFIG_VERSION}). Open it with that version, or start a new run.",
         )
-        _one_of("loss", self.loss, ("bce", "hinge", "rpgan"))
-        _one_of("penalty", self.penalty, ("exact", "approximate"))
-        _one_of("augment", self.augment, ("off", "steered", "full"))
+        one_of("loss", self.loss, ("bce", "hinge", "rpgan"))
+        one_of("penalty", self.penalty, ("exact", "approximate"))
+        one_of("augment", self.augment, ("off", "steered", "full"))
         ops = self.augment_ops.split(",") if isinstance(self.augment_ops, str) else []
-        _need(
+        need(
             bool(ops) and set(ops) <= set(AUGMENT_OPS) and len(set(ops)) == len(ops),
             f"augment_ops is {self.augment_ops!r}. Name some of {', '.join(AUGMENT_OPS)}, with commas between.",
         )
-        _need(_number(self.gamma, 0, 1e4), f"gamma is {self.gamma!r}. It must lie between 0 and 10000.")
+        need(number(self.gamma, 0, 1e4), f"gamma is {self.gamma!r}. It must lie between 0 and 10000.")
         for name in ("gamma_end", "lr_end"):
             value = getattr(self, name)
-            _need(_number(value, 0, 1), f"{name} is {value!r}. It is a share, from 0 to 1.")
-        _need(_whole(self.penalty_every, 1, 64), "The penalty is taken every 1 to 64 steps.")
-        _need(
+            need(number(value, 0, 1), f"{name} is {value!r}. It is a share, from 0 to 1.")
+        need(whole(self.penalty_every, 1, 64), "The penalty is taken every 1 to 64 steps.")
+        need(
             self.networks.d_norm != "batch" or (self.loss != "rpgan" and not self.gamma),
             "rpgan and gamma need a D without BatchNorm, with which it does not judge each picture by itself.",
         )
-        _need(
-            _whole(self.batch, 2, 4096),
+        need(
+            whole(self.batch, 2, 4096),
             f"The batch is {self.batch!r}. It must be a whole number from 2 to 4096.",
         )
         together = self.networks.pack * max(1, self.networks.d_stddev)
-        _need(
+        need(
             self.batch % together == 0,
             f"The batch is {self.batch}, but this D looks at {together} pictures together. Choose a multiple.",
         )
-        _need(_number(self.lr, 1e-7, 1), f"The learning rate is {self.lr!r}. It must lie between 1e-7 and 1.")
-        _need(_number(self.beta1, 0, 0.9999) and _number(self.beta2, 0, 0.99999), "Adam's betas lie in [0, 1).")
-        _need(self.init in ("normal", "glorot"), f"init is {self.init!r}. It must be “normal” or “glorot”.")
-        _need(
-            _number(self.ema_half_life, 0, 1e5),
+        need(number(self.lr, 1e-7, 1), f"The learning rate is {self.lr!r}. It must lie between 1e-7 and 1.")
+        need(number(self.beta1, 0, 0.9999) and number(self.beta2, 0, 0.99999), "Adam's betas lie in [0, 1).")
+        need(self.init in ("normal", "glorot"), f"init is {self.init!r}. It must be “normal” or “glorot”.")
+        need(
+            number(self.ema_half_life, 0, 1e5),
             "The half-life of the average lies between 0 and 100000 kimg.",
         )
-        _need(
-            _number(self.kimg, 0.001, 1e6),
+        need(
+            number(self.kimg, 0.001, 1e6),
             f"The length is {self.kimg!r} kimg. It is given in thousands of pictures, from 0.001 to a million.",
         )
-        _need(
-            _whole(self.seed, 0, 2**32 - 1),
+        need(
+            whole(self.seed, 0, 2**32 - 1),
             f"The seed is {self.seed!r}. It must lie between 0 and 4294967295.",
         )
-        _need(
+        need(
             self.device in ("auto", "cpu", "cuda", "mps"),
             f"The device is {self.device!r}. It must be auto, cpu, cuda or mps.",
         )
-        _need(self.dtype in ("auto", "float32", "bfloat16"), "dtype must be auto, float32 or bfloat16.")
-        _need(_number(self.save_seconds, 0, 3600), "The state is saved every 0 to 3600 seconds.")
+        need(self.dtype in ("auto", "float32", "bfloat16"), "dtype must be auto, float32 or bfloat16.")
+        need(number(self.save_seconds, 0, 3600), "The state is saved every 0 to 3600 seconds.")
 
     @property
     def total_steps(self) -> int:
@@ -242,23 +224,12 @@ def to_dict(config: TrainConfig | NetworkConfig) -> dict:
     return dataclasses.asdict(config)
 
 
-def _checked_keys(cls: type, values: object) -> dict:
-    if not isinstance(values, dict):
-        raise InputError(f"A {cls.__name__} is a JSON object, but {type(values).__name__} was found.")
-    known = {f.name for f in dataclasses.fields(cls)}
-    if unknown := sorted(map(str, set(values) - known)):
-        raise InputError(
-            f"Unknown settings: {', '.join(unknown)}. The file is of a newer ganart, or was changed by hand."
-        )
-    return values
-
-
 def networks_from_dict(values: object) -> NetworkConfig:
     """A NetworkConfig from JSON values; raises InputError for unknown keys or values out of range."""
-    return NetworkConfig(**_checked_keys(NetworkConfig, values))
+    return NetworkConfig(**checked_keys(NetworkConfig, values))
 
 
 def train_from_dict(values: object) -> TrainConfig:
     """A TrainConfig from JSON values; raises InputError for unknown keys or values out of range."""
-    checked = dict(_checked_keys(TrainConfig, values))
+    checked = dict(checked_keys(TrainConfig, values))
     return TrainConfig(**{**checked, "networks": networks_from_dict(checked.get("networks", {}))})

@@ -1,174 +1,194 @@
-"""Frames -> an animated file that loops, with the recipe to make it again inside.
-
-A GIF gets one palette of 255 colours for the whole clip, so that unchanged pixels can stay transparent, and
-64 even levels where all frames are grey. Measured against per-frame palettes that is a third smaller at equal
-quality, and nothing flickers.
+"""Frames -> a file, by the suffix of its name: GIF, MP4, WebP, APNG, PNG frames in a zip, a contact sheet. Each
+has the recipe inside. MP4 and zip are written as the frames come; the others hold them all. Imports no torch.
 """
 
 import io
-import json
-from collections.abc import Callable, Iterable
+import math
+import os
+import threading
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from ganart import __version__, images
+from ganart import gif, images, recipes
 from ganart.errors import GanartError, InputError
-from ganart.files import write_atomic
+from ganart.files import replace_with_retry, write_atomic
 
-RECIPE_VERSION = 1
-FPS = (10, 20, 25, 50)  # a GIF counts hundredths of a second, and players stretch delays under two of them
 MAX_FRAMES_BYTES = 1_000_000_000
-GREY_LEVELS = 64
-COLOUR_HOLD = 8  # a pixel keeps its colour until it is wrong by more than this (0 … 255)
-Indexer = Callable[[np.ndarray], np.ndarray]  # frame (H, W, C) -> palette indices (H, W)
-MARK = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
-
-
-def recipe(model_hash: str, **settings: object) -> dict:
-    """What a file says of its making: the program's version, the model's hash, seeds and settings, and the
-    IPTC mark of pictures made by a trained model. Never a path or a name of a person or a computer."""
-    return {"ganart": __version__, "version": RECIPE_VERSION, "model": model_hash, "source_type": MARK, **settings}
-
-
-def check_fps(fps: int) -> None:
-    """Raises InputError for a speed that players do not honour."""
-    if fps not in FPS:
-        choices = ", ".join(map(str, FPS))
-        raise InputError(f"{fps} frames a second do not play evenly everywhere. Choose {choices}.")
-
-
-def frame_count(seconds: float, fps: int) -> int:
-    """Frames of a loop; raises InputError for a speed that players do not honour or a length out of range."""
-    check_fps(fps)
-    if not 0.2 <= seconds <= 120:
-        raise InputError(f"A length of {seconds:g} s was asked for. Choose 0.2 to 120 seconds.")
-    return max(2, round(seconds * fps))
+WEBP_QUALITY = 90
+SHEET_PICTURES, SHEET_SIDE = 36, 3000  # of a contact sheet
+KINDS = {  # suffix: (what it is called, the most that its longer side may have in px)
+    ".gif": ("GIF", 1024),
+    ".mp4": ("MP4", 4096),
+    ".webp": ("WebP", 2048),
+    ".apng": ("APNG", 2048),
+    ".zip": ("PNG frames in a zip", 4096),
+    ".png": ("Contact sheet", 4096),
+}
+HELD = (".gif", ".webp", ".apng")  # kinds whose frames are all in memory at once
+SEGMENTS, SEGMENT = 4, 6  # of the film, and frames of each, by which its size is estimated
 
 
 def check_memory(frames: int, height: int, width: int) -> None:
-    """Raises InputError where a GIF of this size would not fit into memory beside everything else."""
+    """Raises InputError where frames that are held would not fit into memory beside everything else."""
     needed = frames * height * width * 3
     if needed > MAX_FRAMES_BYTES:
         raise InputError(
             f"{frames} frames of {width}x{height} px need {needed / 1e9:.1f} GB. "
-            "Choose fewer seconds or a smaller scale."
+            "Choose fewer seconds, a smaller size, or MP4."
         )
 
 
-def gif_bytes(frames: np.ndarray, fps: int = 25, comment: dict | None = None, hold: int | None = None) -> bytes:
-    """uint8 frames (N, H, W, 1 or 3) -> a GIF that loops for ever.
+def check(suffix: str, frames: int, width: int, height: int) -> None:
+    """Raises InputError for a film that this kind of file cannot hold, or cannot be shared as."""
+    name, most = KINDS[suffix]
+    if max(width, height) > most:
+        raise InputError(
+            f"The film would be {width}x{height} px, and {name} may have up to {most} px here. "
+            "Choose a smaller size or grid."
+        )
+    if suffix == ".mp4" and (width % 2 or height % 2):
+        raise InputError(f"An MP4 has even sides, but {width}x{height} px were asked for. Add or take one px.")
+    if suffix in HELD:
+        check_memory(frames, height, width)
 
-    fps: one of FPS. comment: JSON to carry inside. hold: see COLOUR_HOLD; by default 0 for grey clips.
-    Raises InputError for another fps.
+
+def write_film(path: Path, frames: Iterable[np.ndarray], count: int, fps: int, about: dict) -> None:
+    """Write `count` frames, uint8 (H, W, C), all of one size, as the kind of file that the suffix of `path`
+    names. A file that is there already is replaced in one move, when the new one is whole.
+
+    Raises InputError for a suffix that is none of KINDS, GanartError where the disk is full.
     """
-    check_fps(fps)
-    grey = frames.shape[-1] == 1 or bool((frames == frames[..., :1]).all())
-    palette, index = _grey_palette() if grey else _colour_palette(frames)
-    hold = (0 if grey else COLOUR_HOLD) if hold is None else hold
-    indexed = [_to_pillow(i, palette) for i in _hold(frames, index, palette, hold)]
+    check_suffix(path, *KINDS)
+    suffix = path.suffix.lower()
+    if suffix in (".mp4", ".zip"):
+        with _replacing(path) as temporary:
+            (_write_mp4 if suffix == ".mp4" else _write_zip)(temporary, frames, count, fps, about)
+        return
+    writer: Callable = {".gif": _gif, ".webp": _webp, ".apng": _apng, ".png": _sheet}[suffix]
+    write(path, writer(frames, count, fps, about))
+
+
+def _gif(frames: Iterable[np.ndarray], count: int, fps: int, about: dict) -> bytes:
+    return gif.gif_bytes(_all(frames, count), fps, about)
+
+
+def _webp(frames: Iterable[np.ndarray], count: int, fps: int, about: dict) -> bytes:
+    return webp_bytes(frames, fps, WEBP_QUALITY, xmp=recipes.xmp(about))
+
+
+def webp_bytes(frames: Iterable[np.ndarray], fps: int, quality: int, **options: object) -> bytes:
+    """Frames -> a WebP that loops; options are Pillow's."""
+    first, *others = [images.to_pillow(frame).convert("RGB") for frame in frames]
     buffer = io.BytesIO()
-    indexed[0].save(
-        buffer,
-        "GIF",
-        save_all=True,
-        append_images=indexed[1:],
-        optimize=True,
-        duration=1000 // fps,
-        loop=0,
-        palette=np.pad(palette, ((0, 256 - len(palette)), (0, 0))).tobytes(),  # without it, one a frame
-        comment=json.dumps(comment or {}, separators=(",", ":")).encode(),
-    )
+    usual = {"save_all": True, "duration": round(1000 / fps), "loop": 0, "quality": quality, "method": 4}
+    first.save(buffer, "WEBP", append_images=others, **usual, **options)
     return buffer.getvalue()
 
 
-def _grey_palette() -> tuple[np.ndarray, Indexer]:
-    levels = np.linspace(0, 255, GREY_LEVELS).round().astype(np.uint8)
-    table = np.abs(np.arange(256)[:, None] - levels.astype(int)).argmin(1).astype(np.uint8)
-    return np.repeat(levels[:, None], 3, 1), lambda frame: table[frame[..., 0]]
+def _apng(frames: Iterable[np.ndarray], count: int, fps: int, about: dict) -> bytes:
+    first, *others = [images.to_pillow(frame) for frame in frames]
+    buffer = io.BytesIO()
+    options = {"save_all": True, "duration": 1000 / fps, "loop": 0, "pnginfo": _png_info(about)}
+    first.save(buffer, "PNG", append_images=others, **options)
+    return buffer.getvalue()
 
 
-def _colour_palette(frames: np.ndarray) -> tuple[np.ndarray, Indexer]:
-    rng = np.random.default_rng(0)
-    flat = frames.reshape(-1, 3)
-    palette = _kmeans(flat[rng.integers(0, len(flat), 40_000)].astype(np.float32), 255)
-    table = _nearest_table(palette)
-    return palette, lambda frame: table[tuple(np.moveaxis(frame >> 2, -1, 0))]
+def _sheet(frames: Iterable[np.ndarray], count: int, fps: int, about: dict) -> bytes:
+    """A contact sheet: pictures at equal times, row by row."""
+    chosen = _on_sheet(count)
+    columns = _across(len(chosen))
+    kept = [_for_sheet(frame, columns) for index, frame in enumerate(frames) if index in chosen]
+    return png_bytes(images.tile(np.stack(kept), columns), about)
 
 
-def _kmeans(pixels: np.ndarray, count: int, rounds: int = 12) -> np.ndarray:
-    """`count` colours that fit a sample of pixels (N, 3) -> uint8 (count, 3); Lloyd's algorithm from an octree."""
-    octree = Image.fromarray(pixels.astype(np.uint8)[None]).quantize(count, Image.Quantize.FASTOCTREE)
-    centres = np.asarray(octree.getpalette("RGB"), np.float32).reshape(-1, 3)[:count]
-    centres = np.concatenate([centres, pixels[: count - len(centres)]])
-    for _ in range(rounds):
-        distance = (centres**2).sum(1) - 2 * pixels @ centres.T
-        nearest = distance.argmin(1)
-        members = np.bincount(nearest, minlength=count)
-        sums = np.stack([np.bincount(nearest, pixels[:, c], minlength=count) for c in range(3)], 1)
-        centres = np.where(members[:, None] > 0, sums / np.maximum(members, 1)[:, None], centres).astype(
-            np.float32
-        )
-        if len(unused := np.flatnonzero(members == 0)):  # give it to the pixels that are served worst
-            error = distance.min(1) + (pixels**2).sum(1)
-            centres[unused] = pixels[np.argsort(error)[-len(unused) :]]
-    return np.clip(centres.round(), 0, 255).astype(np.uint8)
+def _on_sheet(count: int) -> list[int]:
+    """The frames that a contact sheet shows."""
+    return sorted({round(index) for index in np.linspace(0, count - 1, min(SHEET_PICTURES, count))})
 
 
-def _nearest_table(palette: np.ndarray) -> np.ndarray:
-    """Palette (K, 3) -> uint8 (64, 64, 64): the nearest entry for every colour of 6 bits a channel."""
-    axis = np.arange(64, dtype=np.float32) * 4 + 2
-    entries = palette.astype(np.float32)
-    green, blue = np.meshgrid(axis, axis, indexing="ij")
-    table = np.empty((64, 64, 64), np.uint8)
-    for index, red in enumerate(axis):
-        plane = np.stack([np.full_like(green, red), green, blue], -1).reshape(-1, 3)
-        table[index] = ((entries**2).sum(1) - 2 * plane @ entries.T).argmin(1).reshape(64, 64)
-    return table
+def _across(count: int) -> int:
+    return max(1, math.ceil(math.sqrt(count)))
 
 
-def _hold(frames: np.ndarray, index: Indexer, palette: np.ndarray, hold: int) -> Iterable[np.ndarray]:
-    """Palette indices of each frame, a pixel keeping the one shown before while that is close enough."""
-    shown = None
-    for frame in frames:
-        indices = index(frame)
-        if hold and shown is not None:
-            close = np.abs(palette[shown].astype(np.int16) - frame).max(-1) <= hold
-            indices = np.where(close, shown, indices)
-        shown = indices
-        yield indices
+def _for_sheet(frame: np.ndarray, columns: int) -> np.ndarray:
+    factor = -(-max(frame.shape[:2]) * columns // SHEET_SIDE)
+    return images.shrink(frame, factor) if factor > 1 else frame
 
 
-def _to_pillow(indices: np.ndarray, palette: np.ndarray) -> Image.Image:
-    image = Image.frombytes("P", indices.shape[::-1], np.ascontiguousarray(indices).tobytes())
-    image.putpalette(palette.tobytes())
-    return image
+def _write_zip(path: Path, frames: Iterable[np.ndarray], count: int, fps: int, about: dict) -> None:
+    digits = max(4, len(str(count - 1)))
+    info = lambda name: zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))  # noqa: E731  without a time: same film, same file
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr(info(recipes.IN_ZIP), recipes.to_json(about))
+        for index, frame in enumerate(frames):
+            archive.writestr(info(f"frame-{index:0{digits}}.png"), images.encode(frame))
 
 
-def read_recipe(path: Path) -> dict | None:
-    """The recipe inside a GIF or PNG that ganart wrote; None where there is none.
+def _write_mp4(path: Path, frames: Iterable[np.ndarray], count: int, fps: int, about: dict) -> None:
+    from ganart import video
 
-    Raises InputError where the file cannot be read as a picture.
-    """
-    try:
-        with Image.open(path, formats=["GIF", "PNG"]) as image:
-            text = image.info.get("comment") if image.format == "GIF" else image.info.get("ganart")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(f"“{path.name}” cannot be read as a GIF or PNG.") from error
-    try:
-        values = json.loads(text or "")
-    except (ValueError, RecursionError):
-        return None
-    return values if isinstance(values, dict) and "ganart" in values else None
+    video.write(path, frames, fps, about)
 
 
-def png_bytes(picture: np.ndarray, comment: dict) -> bytes:
+def _all(frames: Iterable[np.ndarray], count: int) -> np.ndarray:
+    """All frames in one array, filled as they come."""
+    iterator = iter(frames)
+    first = next(iterator)
+    held = np.empty((count, *first.shape), np.uint8)
+    held[0] = first
+    for index, frame in enumerate(iterator, 1):
+        held[index] = frame
+    return held
+
+
+def segments_of(suffix: str, count: int) -> list[list[int]]:
+    """The frames by which the size of a film of `count` is estimated, in segments that follow one another."""
+    if suffix == ".png":
+        return [_on_sheet(count)]
+    length = min(SEGMENT, count)
+    starts = np.linspace(0, count - length, min(SEGMENTS, max(1, count // length))).astype(int)
+    return [list(range(start, start + length)) for start in starts]
+
+
+def estimate(suffix: str, segments: list[list[np.ndarray]], count: int, fps: int) -> int:
+    """About how many bytes a film of `count` frames will have, from the frames of `segments_of`: what a first
+    frame takes, and what each more."""
+    if suffix == ".png":
+        return len(_sheet(segments[0], len(segments[0]), fps, {}))
+    sizes = [(_size(suffix, part[:1], fps), _size(suffix, part, fps), len(part) - 1) for part in segments]
+    first = np.mean([one for one, _, _ in sizes])
+    more = np.mean([(whole - one) / max(1, others) for one, whole, others in sizes])
+    return round(first + (count - 1) * more)
+
+
+def _size(suffix: str, frames: list[np.ndarray], fps: int) -> int:
+    if suffix == ".zip":
+        return sum(len(images.encode(frame)) for frame in frames)
+    if suffix == ".mp4":
+        from ganart import video
+
+        buffer = io.BytesIO()
+        video.write(buffer, frames, fps, {})
+        return buffer.tell()
+    writer: Callable = {".gif": _gif, ".webp": _webp, ".apng": _apng}[suffix]
+    return len(writer(frames, len(frames), fps, {}))
+
+
+def png_bytes(picture: np.ndarray, about: dict) -> bytes:
     """uint8 (H, W, C) -> a PNG with its recipe inside."""
+    return images.encode(picture, "PNG", pnginfo=_png_info(about))
+
+
+def _png_info(about: dict) -> PngInfo:
     info = PngInfo()
-    info.add_text("ganart", json.dumps(comment, separators=(",", ":")))
-    return images.encode(picture, "PNG", pnginfo=info)
+    info.add_text("ganart", recipes.to_json(about))
+    info.add_itxt("XML:com.adobe.xmp", recipes.xmp(None).decode())
+    return info
 
 
 def check_suffix(path: Path, *suffixes: str) -> Path:
@@ -186,9 +206,27 @@ def check_suffix(path: Path, *suffixes: str) -> Path:
 
 def write(path: Path, data: bytes) -> None:
     """Write an export; a file already there is replaced in one move. Raises GanartError where that fails."""
-    try:
+    with _told(path):
         write_atomic(path, data, durable=False)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise GanartError(
-            f"“{path.name}” could not be written ({error.strerror}). Choose another place."
+            f"“{path.name}” could not be written ({error.strerror or error}). Choose another place."
         ) from error
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A temporary file beside `path` that takes its place when the block ends well, and is gone otherwise."""
+    temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}-{threading.get_ident()}")
+    try:
+        with _told(path):
+            yield temporary
+            replace_with_retry(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

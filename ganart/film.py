@@ -1,163 +1,233 @@
-"""Models and runs -> films: the recipe of each animation, from (what, how long, how large) to GIF bytes."""
+"""A model and a film's settings -> frames -> a file: the walk through the latent space, painted.
 
-import io
-import re
-from collections.abc import Callable
+Frames are painted as they are asked for, so that a film of any length needs the memory of a moment.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from torch import nn
 
-from ganart import checkpoint, export, images, latent, render
-from ganart.errors import InputError
+from ganart import (
+    checkpoint,
+    export,
+    filmconfig,
+    images,
+    layout,
+    models,
+    pace,
+    painters,
+    paths,
+    places,
+    recipes,
+    render,
+)
 from ganart.files import write_atomic
+from ganart.filmconfig import FilmConfig
 from ganart.models import Model
+from ganart.paths import Curve
 
-MAX_SIDE = 1024  # px, of a GIF's longer side
+TOGETHER = 64  # pictures that are painted at once
 PREVIEW_SIDE, PREVIEW_SECONDS, PREVIEW_FPS = 256, 3.0, 20
 Progress = Callable[[int, int], None]
 
 
-def walk(
-    G: nn.Module,
-    model_hash: str,
-    seeds: list[int],
-    seconds: float,
-    fps: int,
-    scale: int,
-    progress: Progress | None = None,
-) -> bytes:
-    """A closed walk through the pictures of these seeds, as a GIF.
+@dataclass(frozen=True)
+class Report:
+    """What came out: bytes, frames, seconds, width and height of the file; seam: the step from the last frame
+    to the first over the longest other step (1 or less is seamless; None where the film does not loop); uneven:
+    the variation of steps (`pace.variation`) of the film, and what it would have been without even pace."""
 
-    seconds, fps: length and speed, fps one of export.FPS. scale: each pixel becomes scale x scale.
-    progress(done, total) is called as frames are drawn. Raises InputError for what cannot be made.
+    bytes: int
+    frames: int
+    seconds: float
+    width: int
+    height: int
+    seam: float | None
+    uneven: float
+    uneven_before: float
+
+
+def make(model: Model, film: FilmConfig, path: Path, progress: Progress | None = None) -> Report:
+    """Paint a film into a file of the kind that the suffix of `path` names.
+
+    progress(done, total) is called as frames are painted. Raises InputError for what cannot be made, before
+    anything is painted, ModelError, and GanartError where the file cannot be written.
     """
-    z = latent.keyframe_loop(latent.sample_z(seeds, G.config.z_dim), export.frame_count(seconds, fps))
-    _check_size(G.config.size * scale, G.config.size * scale, len(z))
-    frames = _draw(G, z, progress)
-    about = export.recipe(model_hash, kind="walk", seeds=seeds, seconds=seconds, fps=fps, scale=scale)
-    return export.gif_bytes(images.enlarge(frames, scale), fps, about)
-
-
-def grid(
-    G: nn.Module,
-    model_hash: str,
-    rows: int,
-    columns: int,
-    seeds: list[int],
-    seconds: float,
-    fps: int,
-    scale: int,
-    progress: Progress | None = None,
-) -> bytes:
-    """rows x columns pictures, each on a loop of its own through its seed's picture, as a GIF.
-
-    The famous morphing digits. Pictures too large for the grid are drawn smaller. Raises InputError for what
-    cannot be made.
-    """
-    if not (1 <= rows <= 12 and 1 <= columns <= 12):
-        raise InputError(f"A grid of {rows}x{columns} was asked for. Choose 1 to 12 rows and columns.")
-    if len(seeds) != rows * columns:
-        raise InputError(f"A {rows}x{columns} grid needs {rows * columns} seeds, but {len(seeds)} were given.")
-    count = export.frame_count(seconds, fps)
-    factor = _shrink_factor(max(rows, columns) * G.config.size)
-    size = G.config.size // factor
-    _check_size(rows * size * scale, columns * size * scale, count)
-    frames = _grid_frames(G, seeds, columns, count, factor, progress)
-    about = export.recipe(
-        model_hash,
-        kind="grid",
-        rows=rows,
-        columns=columns,
-        seeds=seeds,
-        seconds=seconds,
-        fps=fps,
-        scale=scale,
+    export.check_suffix(path, *export.KINDS)
+    suffix = path.suffix.lower()
+    reel = Reel(model, film, suffix)
+    about = recipes.recipe(reel.card.hash, kind="film", film=filmconfig.to_dict(film))
+    recipes.to_json(about)  # refuses one that is too long
+    walk = reel.walk()
+    watch = _Watch()
+    frames = watch.seen(reel.paint(walk, progress))
+    export.write_film(path, map(reel.canvas.place, frames), reel.count, film.fps, about)
+    return Report(
+        path.stat().st_size,
+        reel.count,
+        reel.count / film.fps,
+        reel.canvas.width,
+        reel.canvas.height,
+        watch.seam() if film.loops else None,
+        watch.uneven(),
+        walk.uneven_before if film.even else watch.uneven(),
     )
-    return export.gif_bytes(images.enlarge(frames, scale), fps, about)
 
 
-def _grid_frames(
-    G: nn.Module, seeds: list[int], columns: int, count: int, factor: int, progress: Progress | None = None
-) -> np.ndarray:
-    """uint8 (count, H, W, C): each seed on its loop, drawn `factor` times smaller."""
-    cells = np.stack([latent.seed_loop(seed, G.config.z_dim, count) for seed in seeds], axis=1)
-    drawn = _draw(G, cells.reshape(count * len(seeds), -1), progress)
-    drawn = images.shrink(drawn, factor) if factor > 1 else drawn
-    drawn = drawn.reshape(count, len(seeds), *drawn.shape[1:])
-    return np.stack([images.tile(frame, columns) for frame in drawn])
+def estimate(model: Model, film: FilmConfig, suffix: str) -> int:
+    """About how many bytes the film will have in this kind of file. Raises as `make` does."""
+    reel = Reel(model, film, suffix)
+    walk = reel.walk()
+    segments = export.segments_of(suffix, reel.count)
+    drawn = [[reel.canvas.place(frame) for frame in reel.paint(walk, None, some)] for some in segments]
+    return export.estimate(suffix, drawn, reel.count, film.fps)
+
+
+@dataclass(frozen=True, eq=False)
+class Walk:
+    """Where each picture of each frame is: (cells, frames) times on the curves, one curve for each cell."""
+
+    curves: Sequence[Curve]
+    times: np.ndarray
+    uneven_before: float = 0.0
+
+    def z(self, frames: Sequence[int]) -> np.ndarray:
+        """Latents of these frames, (frames, cells, z_dim)."""
+        index = np.asarray(frames)
+        return np.stack([curve.at(u[index]) for curve, u in zip(self.curves, self.times, strict=True)], 1)
+
+
+class Reel:
+    """A film that can be painted: what paints it, the canvas, and how many frames there are with the rest at the
+    end. Raises InputError where the model cannot paint this film, or this kind of file not hold it, ModelError."""
+
+    def __init__(self, model: Model, film: FilmConfig, suffix: str) -> None:
+        self.film = film
+        self.painter, self.card = painters.painter(model, film)
+        self.count = film.frames + (0 if film.loops else round(filmconfig.REST_SECONDS * film.fps))
+        height, width = self.painter.shape if film.path == "sheets" else self._tiled()
+        self.canvas = layout.canvas(film, width, height, min(export.KINDS[suffix][1], layout.MOST_SIDE))
+        export.check(suffix, self.count, self.canvas.width, self.canvas.height)
+
+    def _tiled(self) -> tuple[int, int]:
+        return self.film.rows * self.painter.size, self.film.columns * self.painter.size
+
+    def walk(self) -> Walk:
+        """The way through the latent space; with even pace it is painted a few times to be measured."""
+        film, cells = self.film, self.film.rows * self.film.columns
+        if film.path == "sheets":
+            return Walk([], np.zeros((0, film.frames)))
+        kept = [places.read(frame.place, self.painter.z_dim) for frame in film.keyframes]
+        z = np.stack([place.z for place in kept])
+        if film.path == "growth":
+            if cells == 1 and len(kept) > 1:  # wandering meanwhile, and not back
+                return Walk([paths.slerps(z)], np.linspace(0, len(kept) - 1, film.frames)[None])
+            return Walk([paths.still(point) for point in z], np.zeros((cells, film.frames)))
+        if film.path == "circle":
+            return self._timed([paths.circle(place.z, place.seed) for place in kept], cells)
+        if film.path == "noise":
+            return self._timed([paths.noise(place.z, film.waves, place.seed) for place in kept], cells)
+        if film.path == "direction":
+            found = self.painter.directions(film.direction)
+            direction = found[min(film.index, len(found) - 1)]
+            return self._timed([paths.along(place.z, direction, film.reach) for place in kept], cells)
+        return self._timed([(paths.slerps if film.path == "slerp" else paths.spline)(z)], cells)
+
+    def _timed(self, curves: list[Curve], cells: int) -> Walk:
+        film = self.film
+        keyframes = film.keyframes if film.path in filmconfig.WALKS else ()
+        plain = np.arange(film.frames) / film.frames
+        if keyframes:
+            plain = paths.times(keyframes, film.frames, film.easing)
+        times, before = [], []
+        for curve in curves:
+            if film.even:
+                before.append(pace.variation(pace.distances(self.painter.now(curve.at(plain)))))
+                times.append(pace.even_times(curve, self.painter.now, film.frames, keyframes))
+            else:
+                times.append(plain)
+        # One curve for many pictures: each is somewhere else on it.
+        if len(curves) < cells:
+            shifts = [round(cell * film.frames / cells) for cell in range(cells)]
+            times = [np.roll(times[0], -shift) for shift in shifts]
+            curves = curves * cells
+        return Walk(curves, np.stack(times), float(np.mean(before)) if before else 0.0)
+
+    def paint(
+        self, walk: Walk, progress: Progress | None, frames: Sequence[int] | None = None
+    ) -> Iterator[np.ndarray]:
+        """The frames, or those of these numbers, as they come: uint8 (H, W, C), before the canvas."""
+        wanted = list(range(self.count)) if frames is None else list(frames)
+        cells = self.film.rows * self.film.columns
+        at_once = max(1, TOGETHER // cells)
+        total, done = len(wanted), 0
+        for part in (wanted[start : start + at_once] for start in range(0, total, at_once)):
+            inner = np.minimum(part, self.film.frames - 1)
+            moments = inner / (self.film.frames - 1)
+            if self.film.path == "sheets":
+                drawn = [self.painter.sheet(moment) for moment in moments]
+            else:
+                z = walk.z(inner)
+                pictures = self.painter.at(z.reshape(-1, z.shape[-1]), np.repeat(moments, cells))
+                pictures = pictures.reshape(len(part), cells, *pictures.shape[1:])
+                drawn = [images.tile(some, self.film.columns) for some in pictures]
+            yield from drawn
+            done += len(part)
+            if progress:
+                progress(done, total)
+
+
+class _Watch:
+    """Looks at frames as they pass, and remembers how far apart they are."""
+
+    def __init__(self) -> None:
+        self.first = self.last = None
+        self.steps: list[float] = []
+
+    def seen(self, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        for frame in frames:
+            if self.last is not None:
+                self.steps.append(self._step(self.last, frame))
+            else:
+                self.first = frame
+            self.last = frame
+            yield frame
+
+    @staticmethod
+    def _step(a: np.ndarray, b: np.ndarray) -> float:
+        return float(pace.distances(np.stack([a, b]), closed=False)[0])
+
+    def seam(self) -> float:
+        longest = max(self.steps)
+        return self._step(self.last, self.first) / longest if longest else 1.0
+
+    def uneven(self) -> float:
+        return pace.variation(np.array(self.steps))
 
 
 def preview(G: nn.Module) -> bytes:
     """A small grid of loops, at most 256 px on a side, that shows a model at a glance, as an animated WebP."""
     across = max(1, min(6, PREVIEW_SIDE // G.config.size))
-    count = export.frame_count(PREVIEW_SECONDS, PREVIEW_FPS)
-    first, *others = map(images.to_pillow, _grid_frames(G, list(range(across**2)), across, count, 1))
-    buffer = io.BytesIO()
-    options = {"save_all": True, "duration": round(1000 / PREVIEW_FPS), "loop": 0, "quality": 75, "method": 4}
-    first.convert("RGB").save(buffer, "WEBP", append_images=[frame.convert("RGB") for frame in others], **options)
-    return buffer.getvalue()
-
-
-def growth(model: Model, seconds: float, fps: int, scale: int = 1) -> bytes:
-    """The sheets of a training, from noise to the last, as a GIF that rests on its end for a second and a half.
-
-    Sheets lie denser in the beginning, where more happens. Raises InputError where there are fewer than two.
-    """
-    sheets = [images.read_png(data) for _, data in model.sheets()]
-    if len(sheets) < 2:
-        raise InputError(f"{model.id} has {len(sheets)} training sheets, and a film needs two or more. Train on.")
-    count = export.frame_count(seconds, fps)
-    if (factor := _shrink_factor(max(sheets[0].shape))) > 1:
-        sheets = [images.shrink(sheet, factor) for sheet in sheets]
-    height, width = sheets[0].shape[:2]
-    rest = round(1.5 * fps)
-    _check_size(height * scale, width * scale, count + rest)
-    chosen = np.linspace(0, len(sheets) - 1, min(count, len(sheets))).round().astype(int)
-    each = np.minimum(np.arange(count) * len(chosen) // count, len(chosen) - 1)
-    order = [*chosen[each], *([chosen[-1]] * rest)]
-    about = export.recipe(model.card().hash, kind="growth", seconds=seconds, fps=fps, scale=scale)
-    return export.gif_bytes(images.enlarge(np.stack([sheets[i] for i in order]), scale), fps, about)
-
-
-def grid_shape(text: str) -> tuple[int, int]:
-    """ "6x6" -> (6, 6), rows and columns; raises InputError for anything else."""
-    match = re.fullmatch(r"([0-9]{1,3})x([0-9]{1,3})", text.lower())
-    if match is None:
-        raise InputError(f"“{text[:30]}” is not a grid. Write rows x columns, such as 6x6.")
-    return int(match[1]), int(match[2])
-
-
-def _shrink_factor(side: int) -> int:
-    """The least power of two by which something of `side` px must shrink to fit into a GIF."""
-    factor = 1
-    while side > MAX_SIDE * factor:
-        factor *= 2
-    return factor
-
-
-def _draw(G: nn.Module, z: np.ndarray, progress: Progress | None) -> np.ndarray:
-    parts, done = [], 0
-    for part in render.frames(G, z):
-        parts.append(part)
-        done += len(part)
-        if progress:
-            progress(done, len(z))
-    return np.concatenate(parts)
-
-
-def _check_size(height: int, width: int, frames: int) -> None:
-    if max(height, width) > MAX_SIDE:
-        raise InputError(
-            f"The film would be {width}x{height} px, and a GIF of more than {MAX_SIDE} px is too large to share. "
-            "Choose a smaller scale or grid."
-        )
-    export.check_memory(frames, height, width)
+    count = filmconfig.frame_count(PREVIEW_SECONDS, PREVIEW_FPS)
+    u = np.arange(count) / count
+    kept = [places.of_seed(seed, G.config.z_dim) for seed in range(across**2)]
+    z = np.stack([paths.circle(place.z, place.seed).at(u) for place in kept], 1)
+    drawn = render.pictures(G, z.reshape(-1, z.shape[-1]))
+    drawn = drawn.reshape(count, len(kept), *drawn.shape[1:])
+    return export.webp_bytes([images.tile(some, across) for some in drawn], PREVIEW_FPS, 75)
 
 
 def work(request: dict, folder: Path, progress: Progress) -> dict:
-    """The job of kind "preview": draws the loop of a model into `loop.webp`."""
-    G, _ = checkpoint.load_generator(Path(request["model"]))
-    write_atomic(folder / "loop.webp", preview(G), durable=False)
-    progress(1, 1)
-    return {"file": "loop.webp"}
+    """The jobs "preview", which draws the loop of a model, and "film", which paints a film into the folder."""
+    if request["kind"] == "preview":
+        G, _ = checkpoint.load_generator(Path(request["model"]))
+        write_atomic(folder / "loop.webp", preview(G), durable=False)
+        progress(1, 1)
+        return {"file": "loop.webp"}
+    model = models.find_model(request["id"])
+    path = folder / f"film{request['suffix']}"
+    report = make(model, filmconfig.from_dict(request["film"]), path, progress)
+    return {"file": path.name, **vars(report)}

@@ -58,6 +58,19 @@ def shrink(picture: np.ndarray, factor: int) -> np.ndarray:
     return (squares.mean((-4, -2)) + 0.5).astype(np.uint8)
 
 
+def squares(side: int, target: int) -> int:
+    """The side that a picture of `side` px has when each pixel becomes a square of whole pixels and all of it
+    is as near to `target` px as it gets; never less than it has."""
+    return side * max(1, round(target / side))
+
+
+def resize(picture: np.ndarray, target: int, smooth: bool) -> np.ndarray:
+    """uint8 (H, W, C), square -> a side of `target` px by Lanczos, or, not smooth, of whole squares."""
+    if not smooth:
+        return enlarge(picture, squares(picture.shape[0], target) // picture.shape[0])
+    return from_pillow(to_pillow(picture).resize((target, target), Image.Resampling.LANCZOS))
+
+
 def best_scale(side: int, target: int = 512) -> int:
     """The whole factor that brings a picture of `side` px nearest to `target` px without passing it."""
     return max(1, target // side)

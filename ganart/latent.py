@@ -127,3 +127,35 @@ def parse_seeds(text: str) -> list[int]:
             raise InputError("More than 10,000 seeds were given. Ask for fewer at a time.")
         seeds += range(low, high + 1)
     return seeds
+
+
+def typical(z: np.ndarray) -> np.ndarray:
+    """z (…, z_dim) at the length that samples of N(0, I) have, √z_dim; a z of length 0 stays there."""
+    norm = np.linalg.norm(z, axis=-1, keepdims=True)
+    return (z * (np.sqrt(z.shape[-1]) / np.where(norm > 0, norm, 1.0))).astype(np.float32)
+
+
+def arithmetic(plus: np.ndarray, minus: np.ndarray, plus_too: np.ndarray) -> np.ndarray:
+    """“These − these + these”, each (N, z_dim), averaged before (Radford et al. 2015, arXiv:1511.06434, section
+    6.3.2: single latents are unstable, the average of three is not) -> (z_dim,) of typical length."""
+    a, b, c = (np.asarray(part, np.float64).mean(0) for part in (plus, minus, plus_too))
+    return typical(a - b + c)
+
+
+def jittered(z: np.ndarray, count: int, seed: int, amount: float = 0.25) -> np.ndarray:
+    """z (z_dim,) in the middle of count - 1 others to which uniform noise of ±amount was added, as the same paper
+    shows its results -> (count, z_dim)."""
+    noise = generator(seed, "jitter").uniform(-amount, amount, (count, len(z)))
+    noise[count // 2] = 0.0
+    return (z + noise).astype(np.float32)
+
+
+def cross(a: np.ndarray, b: np.ndarray, basis: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Children of two latents (z_dim,): each takes its part along every direction from one parent or the other, by
+    the toss of a coin -> (count, z_dim). Children of two samples of N(0, I) are samples of N(0, I).
+
+    basis: (z_dim, z_dim), orthonormal rows: the directions that are passed on whole.
+    """
+    from_a = generator(seed, "cross").random((count, len(basis))) < 0.5
+    parts = np.where(from_a, basis @ a, basis @ b)
+    return (parts @ basis).astype(np.float32)

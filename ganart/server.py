@@ -8,9 +8,12 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from urllib.parse import urlsplit
 
+from starlette.datastructures import Headers
 from starlette.middleware import Middleware
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HEADERS = [(b"x-content-type-options", b"nosniff"), (b"x-frame-options", b"SAMEORIGIN")]
@@ -31,7 +34,47 @@ class SecurityHeaders:
         await self.app(scope, receive, send_with_headers)
 
 
-MIDDLEWARE = [Middleware(SecurityHeaders)]
+class Door:
+    """Answers 403 to requests that were sent to another host's name (a page that had its name point here), and, on
+    the picture routes, to those that a page of another site makes.
+
+    hosts: the names that are let in; without any, all are. The websocket has the same check from Streamlit.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: Sequence[str]) -> None:
+        self.app, self.hosts = app, {host.lower() for host in hosts}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and (reason := self._refusal(Headers(scope=scope), scope["path"])):
+            await PlainTextResponse(reason, 403)(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    def _refusal(self, headers: Headers, path: str) -> str:
+        host = _name(headers.get("host", ""))
+        if self.hosts and host not in self.hosts:
+            return (
+                "This address is not one that ganart answers to. Open it by the address it printed at its start."
+            )
+        if "/paint/" not in path:
+            return ""
+        origin = headers.get("origin")
+        foreign = origin is not None and _name(origin.partition("://")[2]) not in {host, *self.hosts}
+        if foreign or headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+            return "Pictures are painted for ganart's own pages only."
+        return ""
+
+
+def _name(host: str) -> str:
+    """The name in "name:port"; empty where it is none."""
+    with contextlib.suppress(ValueError):
+        return urlsplit(f"//{host}").hostname or ""
+    return ""
+
+
+def middleware(hosts: Sequence[str]) -> list[Middleware]:
+    """What every request passes through. hosts: see `Door`."""
+    return [Middleware(SecurityHeaders), Middleware(Door, hosts=hosts)]
 
 
 def send_at_once() -> None:
@@ -54,7 +97,7 @@ def send_at_once() -> None:
 def warm_up() -> None:
     """Import what the pages will need while the first one is being read, and take what that brought out of
     garbage collection. A click that comes while a tab's very first run still imports would be lost."""
-    for name in ("pandas", "altair", "torch"):
+    for name in ("pandas", "altair", "ganart.loaded"):
         with contextlib.suppress(ImportError):  # the pages will say what is missing
             importlib.import_module(name)
     gc.collect()

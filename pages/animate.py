@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from ganart import latent
+from ganart import latent, loaded
 from ganart.errors import GanartError
-from ganart.ui import choose, drawing, manage, page, studio
+from ganart.ui import choose, manage, page, studio
 from ganart.ui.wall import wall
 
 FIRST_KEYFRAMES = "3, 14, 15, 92"
@@ -55,7 +55,7 @@ with left:
     if seeds:
         with page.error_box():
             wall(
-                drawing.of_seeds(model, seeds),
+                loaded.of_seeds(model, seeds),
                 [f"Seed {seed}: take it out" for seed in seeds],
                 key="keyframes",
                 title="Keyframes of the walk",

@@ -11,9 +11,10 @@ import pytest
 import torch
 from PIL import Image
 
-from ganart import checkpoint, cli, dataset
+from ganart import checkpoint, cli, dataset, ema
 from ganart.config import IntakeConfig, NetworkConfig, TrainConfig
 from ganart.dataset import Dataset
+from ganart.models import Model
 from ganart.networks import Discriminator, Generator
 
 torch.set_num_threads(1)
@@ -64,6 +65,35 @@ def tiny_model(tmp_path) -> Path:
     path = tmp_path / "tiny.safetensors"
     path.write_bytes(data)
     return path
+
+
+@pytest.fixture
+def make_painter(home):
+    """Puts models whose pictures differ widely, untrained as they are, into the workspace."""
+
+    def make(name: str = "painter", seed: int = 0, size: int = 32, channels: int = 3, z_dim: int = 8) -> Model:
+        networks = NetworkConfig(size=size, channels=channels, z_dim=z_dim, width=4)
+        torch.manual_seed(seed)
+        G = ema.with_own_batchnorm(Generator(networks), [torch.randn(64, z_dim)])
+        with torch.no_grad():
+            G.layers[-2].weight.mul_(4)
+        data = checkpoint.model_bytes(
+            G.eval(),
+            None,
+            name=name,
+            networks=networks,
+            dataset={"name": "none", "hash": "", "pictures": 0, "held_out": 0},
+            recipe={},
+            step=0,
+            kimg=0.0,
+            averaged=True,
+        )
+        path = home / "models" / f"{name}.safetensors"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(data)
+        return Model(name, path)
+
+    return make
 
 
 @pytest.fixture

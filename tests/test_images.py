@@ -95,3 +95,35 @@ def test_a_png_is_the_picture_exactly(channels, mode):
 def test_another_format_can_be_asked_for():
     with Image.open(io.BytesIO(images.encode(noise(8, 8, 3), "JPEG", quality=90))) as image:
         assert image.format == "JPEG"
+
+
+@pytest.mark.parametrize("side", [28, 32, 64, 128, 256])
+def test_squares_are_whole_and_as_near_to_the_target_as_they_get(side):
+    for target in (1, side - 1, side, 200, 256, 512, 777, 1024, 2048):
+        found = images.squares(side, target)
+        assert found >= side and found % side == 0
+        nearest = min(abs(factor * side - target) for factor in range(1, 100))
+        assert abs(found - target) == nearest
+
+
+@pytest.mark.parametrize(
+    ("side", "target", "found"), [(28, 256, 252), (28, 1024, 1036), (64, 512, 512), (256, 64, 256)]
+)
+def test_a_picture_can_be_made_larger_in_whole_squares(side, target, found):
+    picture = noise(side, side, 3)
+    large = images.resize(picture, target, smooth=False)
+    assert large.shape == (found, found, 3) and large.dtype == np.uint8
+    np.testing.assert_array_equal(large, images.enlarge(picture, found // side))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("target", [100, 64, 17])
+def test_a_picture_can_be_made_of_any_size_smoothly(target, channels):
+    ramp = np.linspace(20, 220, 32).round().astype(np.uint8)
+    picture = np.broadcast_to(ramp[None, :, None], (32, 32, channels)).copy()
+    found = images.resize(picture, target, smooth=True)
+    assert found.shape == (target, target, channels) and found.dtype == np.uint8
+    middle = found[target // 2, target // 8 : -target // 8, 0].astype(int)
+    assert (np.diff(middle) >= 0).all() and len(np.unique(middle)) > len(middle) * 0.8  # no squares in it
+    assert abs(found.astype(int).mean() - picture.mean()) < 2
+    assert abs(found.astype(int) - found[:1]).max() == 0  # rows stay as they are

@@ -215,3 +215,86 @@ def test_truncation_shortens_and_turns_nothing():
     z = latent.sample_z([1, 2], 16)
     np.testing.assert_allclose(latent.truncate(z, 0.7), 0.7 * z, rtol=1e-6)
     assert latent.truncate(z, 1.0).dtype == np.float32
+
+
+# --- sums, jitter, children
+
+
+def test_typical_latents_have_the_length_of_samples_and_point_as_before():
+    z = latent.sample_z([1, 2, 3], 64) * np.array([[0.01], [1], [30]], np.float32)
+    found = latent.typical(z)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 8, rtol=1e-5)
+    assert max(angle(a, b) for a, b in zip(z, found, strict=True)) < 0.1
+    np.testing.assert_array_equal(latent.typical(z[0]), found[0])
+    assert not latent.typical(np.zeros((2, 5), np.float32)).any()
+
+
+def test_sums_average_each_part_and_come_out_typical():
+    plus, minus, plus_too = (
+        latent.sample_z([1, 2, 3], 100),
+        latent.sample_z([4, 5], 100),
+        latent.sample_z([6], 100),
+    )
+    found = latent.arithmetic(plus, minus, plus_too)
+    assert found.shape == (100,) and found.dtype == np.float32
+    assert np.linalg.norm(found) == pytest.approx(10, rel=1e-5)
+    expected = sum(plus) / 3 - sum(minus) / 2 + plus_too[0]
+    assert angle(found, expected) < 0.1
+
+
+def test_what_is_taken_away_and_added_again_changes_only_the_length():
+    a, b = latent.sample_z([1, 2], 32)[:, None]
+    assert angle(latent.arithmetic(a, b, b), a[0]) < 0.1
+    assert np.linalg.norm(latent.arithmetic(a, b, b)) == pytest.approx(np.sqrt(32), rel=1e-5)
+    assert not latent.arithmetic(a, a, np.zeros_like(a)).any()  # nothing is left, and nothing breaks
+
+
+@pytest.mark.parametrize("count", [1, 2, 9])
+def test_jittered_latents_lie_around_the_one_in_the_middle(count):
+    z = latent.sample_z([9], 128)[0]
+    found = latent.jittered(z, count, seed=1, amount=0.25)
+    assert found.shape == (count, 128) and found.dtype == np.float32
+    np.testing.assert_array_equal(found[count // 2], z)
+    others = np.delete(found, count // 2, 0) - z
+    assert (abs(others) <= 0.25 + 1e-6).all()
+    if count == 9:
+        assert abs(others).max() > 0.24 and others.std() == pytest.approx(0.5 / 12**0.5, rel=0.1)  # uniform
+        assert len(np.unique(others.round(5), axis=0)) == 8
+        assert not np.array_equal(found, latent.jittered(z, count, seed=2))
+        np.testing.assert_array_equal(found, latent.jittered(z, count, seed=1))
+
+
+def orthonormal(z_dim: int) -> np.ndarray:
+    return np.linalg.qr(np.random.default_rng(0).standard_normal((z_dim, z_dim)))[0]
+
+
+def test_children_take_every_direction_from_one_parent_or_the_other():
+    a, b = latent.sample_z([1, 2], 64)
+    basis = orthonormal(64)
+    found = latent.cross(a, b, basis, 8, seed=3)
+    assert found.shape == (8, 64) and found.dtype == np.float32
+    parts = found @ basis.T
+    from_a, from_b = (np.isclose(parts, basis @ parent, atol=1e-4) for parent in (a, b))
+    assert (from_a | from_b).all()
+    assert 0.4 < from_a.mean() < 0.6  # neither parent is favoured
+    assert len(np.unique(from_a, axis=0)) == 8  # no two children are alike
+    np.testing.assert_array_equal(found, latent.cross(a, b, basis, 8, seed=3))
+    assert not np.allclose(found, latent.cross(a, b, basis, 8, seed=4))
+
+
+def test_children_of_one_parent_twice_are_that_parent():
+    a = latent.sample_z([1], 64)[0]
+    np.testing.assert_allclose(latent.cross(a, a, orthonormal(64), 3, seed=0), np.stack([a] * 3), atol=1e-5)
+
+
+def test_children_of_normal_parents_are_normal():
+    parents = latent.sample_z(list(range(1200)), 24)
+    basis = orthonormal(24)
+    pairs = zip(parents[::2], parents[1::2], strict=True)
+    children = np.stack([latent.cross(a, b, basis, 1, seed)[0] for seed, (a, b) in enumerate(pairs)]).astype(float)
+    assert abs(children.mean()) < 0.03 and abs(children.std() - 1) < 0.02
+    assert abs(children.mean(0)).max() < 0.15 and abs(children.std(0) - 1).max() < 0.12
+    together = children.T @ children / len(children)
+    assert abs(together - np.eye(24)).max() < 0.2  # no direction goes with another
+    assert abs((children**4).mean() - 3) < 0.3

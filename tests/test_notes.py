@@ -1,9 +1,14 @@
-"""Names that an artist gives to directions: kept beside the model, by its hash."""
+"""What an artist notes about a model, names of directions and places: kept beside the model, by its hash."""
+
+import threading
+from collections.abc import Callable
 
 import pytest
 
 from ganart import notes, workspace
+from ganart.errors import InputError
 from ganart.files import read_json, write_json
+from ganart.notes import Kept
 
 
 @pytest.fixture(autouse=True)
@@ -42,3 +47,112 @@ def test_other_notes_are_none(values):
 def test_damaged_names_are_passed_over(kept):
     write_json(workspace.folder("notes") / "abc.json", {"version": 1, "directions": kept})
     assert set(notes.direction_names("abc", "sefa").values()) <= {"5"}
+
+
+# --- places
+
+
+def test_places_are_kept_for_their_model_in_the_order_in_which_they_were_taken_up():
+    taken = [
+        Kept("12", "Seed 12", pinned=True),
+        Kept("z.AAAA", "Dawn", liked=True, line=("3", "z.BBBB")),
+        Kept("7", "Seed 7", pinned=True, liked=True),
+    ]
+    for place in taken:
+        notes.keep("abc", place)
+    assert notes.places("abc") == taken
+    assert notes.places("other") == []
+    assert notes.find("abc", "z.AAAA") == taken[1] and notes.find("abc", "13") is None
+    assert notes.find("other", "12") is None
+
+
+def test_a_place_that_is_kept_again_stays_in_its_row():
+    for text in ("1", "2", "3"):
+        notes.keep("abc", Kept(text, f"Seed {text}", pinned=True))
+    notes.keep("abc", Kept("2", "Dawn", pinned=True, liked=True))
+    assert [(place.text, place.name, place.liked) for place in notes.places("abc")] == [
+        ("1", "Seed 1", False),
+        ("2", "Dawn", True),
+        ("3", "Seed 3", False),
+    ]
+
+
+def test_a_place_that_is_neither_pinned_nor_liked_any_more_is_forgotten():
+    for text in ("1", "2"):
+        notes.keep("abc", Kept(text, f"Seed {text}", pinned=True, liked=True))
+    notes.keep("abc", Kept("1", "Seed 1", pinned=False, liked=True))
+    assert notes.find("abc", "1") == Kept("1", "Seed 1", False, True)
+    notes.keep("abc", Kept("1", "Seed 1"))
+    notes.keep("abc", Kept("9", "Seed 9"))
+    assert [place.text for place in notes.places("abc")] == ["2"]
+
+
+def test_names_of_places_are_tidied():
+    notes.keep("abc", Kept("1", "  light \n  from the left ", pinned=True))
+    notes.keep("abc", Kept("2", "x" * 100, pinned=True))
+    assert [place.name for place in notes.places("abc")] == ["light from the left", "x" * notes.LONGEST]
+
+
+def test_places_and_names_of_directions_leave_each_other_alone():
+    notes.name_direction("abc", "sefa", 2, "light")
+    notes.keep("abc", Kept("1", "Seed 1", pinned=True))
+    notes.name_direction("abc", "sefa", 3, "age")
+    assert notes.direction_names("abc", "sefa") == {2: "light", 3: "age"}
+    assert [place.text for place in notes.places("abc")] == ["1"]
+
+
+def test_there_is_an_end_to_the_places_that_are_kept_and_it_loses_none():
+    full = [{"text": str(seed), "name": "x", "pinned": True} for seed in range(notes.MOST_PLACES)]
+    write_json(workspace.folder("notes") / "abc.json", {"version": 1, "places": full})
+    with pytest.raises(InputError, match="500 places are kept already"):
+        notes.keep("abc", Kept("1000", "one more", pinned=True))
+    notes.keep("abc", Kept("7", "changed", pinned=True))
+    assert len(notes.places("abc")) == notes.MOST_PLACES and notes.find("abc", "7").name == "changed"
+    notes.keep("abc", Kept("7", "taken off"))
+    notes.keep("abc", Kept("1000", "one more", pinned=True))
+    assert len(notes.places("abc")) == notes.MOST_PLACES and notes.find("abc", "1000")
+
+
+def test_damaged_places_are_passed_over():
+    whole = {"text": "1", "name": "Seed 1", "pinned": True, "liked": False, "line": ["3"]}
+    damaged = [None, 5, "text", [], {}, {"text": "2"}, {"name": "no text"}, {**whole, "text": "4", "line": None}]
+    write_json(workspace.folder("notes") / "abc.json", {"version": 1, "places": [*damaged, whole]})
+    assert notes.places("abc") == [Kept("1", "Seed 1", True, False, ("3",))]
+    notes.keep("abc", Kept("5", "Seed 5", liked=True))
+    assert [place.text for place in notes.places("abc")] == ["1", "5"]
+
+
+@pytest.mark.parametrize("places", [None, 5, "text", {}, {"text": "1", "name": "x"}])
+def test_places_that_are_no_list_are_none(places):
+    write_json(workspace.folder("notes") / "abc.json", {"version": 1, "places": places})
+    assert notes.places("abc") == []
+
+
+def test_two_who_write_at_the_same_time_lose_nothing():
+    """As two tabs do, each in a thread of the server's."""
+    begun = threading.Barrier(3)
+    failed: list[Exception] = []
+
+    def writer(write: Callable[[int], None]) -> threading.Thread:
+        def run() -> None:
+            begun.wait()
+            try:
+                for index in range(20):
+                    write(index)
+            except Exception as error:
+                failed.append(error)
+
+        return threading.Thread(target=run)
+
+    threads = [
+        writer(lambda index: notes.keep("abc", Kept(str(index), f"Seed {index}", pinned=True))),
+        writer(lambda index: notes.keep("abc", Kept(str(100 + index), f"Seed {100 + index}", liked=True))),
+        writer(lambda index: notes.name_direction("abc", "sefa", index, f"name {index}")),
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed
+    assert {place.text for place in notes.places("abc")} == {str(i) for i in [*range(20), *range(100, 120)]}
+    assert len(notes.direction_names("abc", "sefa")) == 20

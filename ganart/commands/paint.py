@@ -1,9 +1,11 @@
 """Pictures and films of a model."""
 
 import argparse
+import re
 
 from ganart.commands.prepare import bar
 from ganart.errors import InputError
+from ganart.filmconfig import PLACES, FilmConfig, Keyframe
 
 
 def _scale(asked: int | None, usual: int) -> int:
@@ -14,7 +16,7 @@ def _scale(asked: int | None, usual: int) -> int:
 
 
 def sample(options: argparse.Namespace) -> None:
-    from ganart import checkpoint, export, images, latent, models, render
+    from ganart import checkpoint, export, images, latent, models, recipes, render
 
     path = export.check_suffix(options.out, ".png")
     scale, seeds = _scale(options.scale, 1), latent.parse_seeds(options.seeds)
@@ -23,42 +25,139 @@ def sample(options: argparse.Namespace) -> None:
     G, card = checkpoint.load_generator(models.find_model(options.model).path)
     export.check_memory(1, G.config.size * scale * len(seeds), G.config.size * scale)
     sheet = render.sheet(G, latent.sample_z(seeds, G.config.z_dim), min(options.columns, len(seeds)))
-    about = export.recipe(card.hash, kind="sheet", seeds=seeds, columns=options.columns, scale=scale)
+    about = recipes.recipe(card.hash, kind="sheet", seeds=seeds, columns=options.columns, scale=scale)
     export.write(path, export.png_bytes(images.enlarge(sheet, scale), about))
     print(path)
 
 
 def animate(options: argparse.Namespace) -> None:
-    from ganart import checkpoint, export, film, images, latent, models
+    from ganart import export, models, recipes, reopen
 
-    path = export.check_suffix(options.out, ".gif")
-    if not options.grid and not options.seeds:
-        raise InputError("Say what to show: --seeds 3,14,15 for a walk, or --grid 6x6 for a grid of loops.")
-    seeds = latent.parse_seeds(options.seeds) if options.seeds else []
-    G, card = checkpoint.load_generator(models.find_model(options.model).path)
-    size = G.config.size
-    with bar("drawing", "picture") as progress:
-        if options.grid:
-            rows, columns = film.grid_shape(options.grid)
-            scale = _scale(options.scale, images.best_scale(size * max(rows, columns, 1)))
-            seeds = seeds or list(range(rows * columns))
-            data = film.grid(G, card.hash, rows, columns, seeds, options.seconds, options.fps, scale, progress)
-        else:
-            scale = _scale(options.scale, images.best_scale(size))
-            data = film.walk(G, card.hash, seeds, options.seconds, options.fps, scale, progress)
-    export.write(path, data)
-    print(f"{path} ({len(data) / 1e6:.1f} MB)")
+    if options.recipe is not None:
+        recipe = recipes.read(options.recipe)
+        if recipe is None:
+            raise InputError(
+                f"“{options.recipe.name}” carries no recipe: it was not made by ganart, or was saved anew since."
+            )
+        model = models.find_model(options.model) if options.model else reopen.model_of(recipe)
+        _make(model, reopen.film_of(recipe, model), options)
+        return
+    if options.model is None:
+        raise InputError("Say which model paints: animate MODEL … or animate --recipe FILE.")
+    model = models.find_model(options.model)
+    export.check_suffix(options.out, *export.KINDS)
+    _make(model, _film(options, model.card().networks.size), options)
 
 
 def timelapse(options: argparse.Namespace) -> None:
-    from ganart import export, film, images, models
+    from ganart import images, latent, models
 
-    path = export.check_suffix(options.out, ".gif")
     model = models.find_model(options.run)
-    if (sheet := model.sheet()) is None:
-        raise InputError(f"{model.id} came without training sheets. Give a run instead.")
-    side = max(images.read_png(sheet).shape[:2])
-    scale = _scale(options.scale, images.best_scale(side))
-    data = film.growth(model, options.seconds, options.fps, scale)
-    export.write(path, data)
-    print(f"{path} ({len(data) / 1e6:.1f} MB)")
+    values = _common(options)
+    if options.seeds:
+        keyframes = tuple(Keyframe(str(seed)) for seed in latent.parse_seeds(options.seeds))
+        rows, columns = grid_shape(options.grid) if options.grid else (1, 1)
+        film = FilmConfig("growth", keyframes, rows=rows, columns=columns, **values)
+        side = (columns * model.card().networks.size, rows * model.card().networks.size)
+    else:
+        if (sheet := model.sheet()) is None:
+            raise InputError(f"{model.id} came without training sheets. Give a run instead.")
+        film, side = FilmConfig("sheets", **values), images.read_png(sheet).shape[1::-1]
+    _make(model, _scaled(film, options.scale, side), options)
+
+
+def _film(options: argparse.Namespace, size: int) -> FilmConfig:
+    """What the options of `animate` ask for."""
+    from ganart import latent
+
+    if not options.grid and not options.seeds:
+        raise InputError("Say what to show: --seeds 3,14,15 for a walk, or --grid 6x6 for a grid of loops.")
+    seeds = latent.parse_seeds(options.seeds) if options.seeds else []
+    rows, columns = grid_shape(options.grid) if options.grid else (1, 1)
+    path = options.path or ("circle" if options.grid else "slerp")
+    if not seeds:
+        seeds = list(range(rows * columns))
+    kind, index = _direction(options.direction)
+    film = FilmConfig(
+        path,
+        tuple(Keyframe(str(seed), options.rest) for seed in seeds),
+        easing=options.easing,
+        even=options.pace == "even",
+        waves=options.waves,
+        direction=kind,
+        index=index,
+        reach=options.reach,
+        rows=rows,
+        columns=columns,
+        **_common(options),
+    )
+    return _scaled(film, options.scale, (columns * size, rows * size))
+
+
+def _common(options: argparse.Namespace) -> dict:
+    """Length, speed and canvas."""
+    from ganart import filmconfig
+
+    place = PLACES[options.place] if options.place else None
+    if options.size:
+        width, height = (int(side) for side in _pair(options.size, "size", "1080x1080"))
+    else:
+        width, height = (place.width, place.height) if place else (0, 0)
+    if options.bpm is not None:
+        frames = filmconfig.beats(options.bpm, options.bars, options.fps)
+    elif options.frames is not None:
+        filmconfig.check_fps(options.fps)
+        frames = options.frames
+    else:
+        frames = filmconfig.frame_count(options.seconds, options.fps)
+    return {
+        "frames": frames,
+        "fps": options.fps,
+        "width": width,
+        "height": height,
+        "smooth": options.smooth,
+        "background": options.background.lower().lstrip("#"),
+    }
+
+
+def _scaled(film: FilmConfig, scale: int | None, sides: tuple[int, int]) -> FilmConfig:
+    """The film at whole squares of `scale` px, if a scale was asked for."""
+    import dataclasses
+
+    if scale is None or film.width:
+        return film
+    scale = _scale(scale, 1)
+    return dataclasses.replace(film, width=sides[0] * scale, height=sides[1] * scale)
+
+
+def _make(model: object, film: FilmConfig, options: argparse.Namespace) -> None:
+    from ganart import film as film_of
+
+    with bar("painting", "frame") as progress:
+        report = film_of.make(model, film, options.out, progress)
+    told = f"{options.out} ({report.bytes / 1e6:.1f} MB, {report.width}x{report.height} px, {report.seconds:g} s"
+    if report.seam is not None:
+        told += f"; where it closes, the step is {report.seam:.2f} of the longest other"
+    if film.even:
+        told += f"; unevenness {report.uneven_before:.2f} before, {report.uneven:.2f} now"
+    print(f"{told})")
+
+
+def _direction(text: str) -> tuple[str, int]:
+    """ "ganspace:1" -> its kind, and its place counted from 0."""
+    match = re.fullmatch(r"(sefa|ganspace):([0-9]{1,2})", text)
+    if match is None or int(match[2]) < 1:
+        raise InputError(f"“{text[:30]}” is no direction. Write ganspace:1, the first, or sefa:3.")
+    return match[1], int(match[2]) - 1
+
+
+def grid_shape(text: str) -> tuple[int, int]:
+    """ "6x6" -> (6, 6), rows and columns; raises InputError for anything else."""
+    return _pair(text, "grid of rows x columns", "6x6")
+
+
+def _pair(text: str, what: str, example: str) -> tuple[int, int]:
+    match = re.fullmatch(r"([0-9]{1,4})x([0-9]{1,4})", text.lower())
+    if match is None:
+        raise InputError(f"“{text[:30]}” is not a {what}. Write it as {example}.")
+    return int(match[1]), int(match[2])

@@ -54,13 +54,13 @@ def info(options: argparse.Namespace) -> None:
 
 def _describe(thing: str) -> dict:
     """{kind, …} of a model, a run or an exported file."""
-    from ganart import export, models
+    from ganart import models, recipes
 
     path = workspace.given_path(thing)
-    if path.suffix.lower() in (".gif", ".png"):
+    if path.suffix.lower() in recipes.SUFFIXES:
         if not path.is_file():
             raise InputError(f"There is no file at “{thing}”. Check the path.")
-        recipe = export.read_recipe(path)
+        recipe = recipes.read(path)
         if recipe is None:
             raise InputError(
                 f"“{path.name}” carries no recipe: it was not made by ganart, or was saved anew since."

@@ -2,10 +2,9 @@
 
 import streamlit as st
 
-from ganart import models
+from ganart import loaded, models
 from ganart.errors import GanartError
 from ganart.models import Model
-from ganart.ui import drawing
 
 
 def model() -> Model:
@@ -23,7 +22,7 @@ def model() -> Model:
             st.warning(f"There is no model “{asked}” any more. Here is another one.", icon=":material/help:")
     chosen = found[st.selectbox("Model", list(found), key="model", bind="query-params")]
     try:
-        drawing.generator(chosen)
+        loaded.generator(chosen)
     except GanartError as error:
         st.error(str(error), icon=":material/error:")
         st.stop()

@@ -36,7 +36,7 @@ def show(run: Run) -> None:
         key="strip",
         title="Checkpoints of this run, oldest first",
         on_pick=pick,
-        selected=steps.index(picked) if picked in steps else None,
+        selected=[steps.index(picked)] if picked in steps else [],
         across=12,
         side=72,
     )

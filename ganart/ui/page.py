@@ -103,6 +103,12 @@ def state_badge(status: Status) -> None:
     st.badge(label, icon=icon, color=colour)
 
 
+def base_path() -> str:
+    """What stands before the paths of the server's routes."""
+    path = str(st.get_option("server.baseUrlPath")).strip("/")
+    return f"/{path}" if path else ""
+
+
 def is_local() -> bool:
     """Whether only this computer can reach the app, so that folders may be named by their paths."""
     return str(st.get_option("server.address")) in ("127.0.0.1", "localhost", "::1")

@@ -1,5 +1,7 @@
 """Sheets and single pictures as the pages show them: pixels as squares, not blurred. Imports no torch."""
 
+import base64
+
 import numpy as np
 import streamlit as st
 
@@ -15,3 +17,8 @@ def png(picture: np.ndarray, target: int = 512) -> bytes:
 def larger(sheet: bytes, target: int = 768) -> bytes:
     """A sheet as PNG bytes, enlarged in the same way."""
     return png(images.read_png(sheet), target)
+
+
+def address(data: bytes, kind: str) -> str:
+    """The bytes of a picture of this kind, such as "png", as an address that holds them."""
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"

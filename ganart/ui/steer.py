@@ -1,13 +1,12 @@
 """Sliders along the directions of a model, each with its filmstrip and a name that the artist can give."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import streamlit as st
 
-from ganart import directions, images, latent, notes, render
+from ganart import directions, images, loaded, notes
 from ganart.models import Model
-from ganart.ui import drawing
+from ganart.places import Way
+from ganart.ui import here
 
 KINDS = {"ganspace": "By what is active", "sefa": "By its first layer"}
 HELP = {
@@ -15,80 +14,77 @@ HELP = {
     "sefa": "Singular vectors of its first layer: the changes that it heeds most.",
 }
 SHOWN, FRAMES, REACH = 6, 7, 3.0
+SHORTEST, LONGEST = 0.3, 1.5  # of the truncation
 
 
-@dataclass(frozen=True)
-class Moves:
-    """What the sliders say: amounts (count,) along directions (count, z_dim) of a kind, then the truncation."""
-
-    kind: str
-    directions: np.ndarray
-    amounts: np.ndarray
-    psi: float
-
-    def apply(self, z: np.ndarray) -> np.ndarray:
-        """Where they lead from z (…, z_dim)."""
-        amounts = np.broadcast_to(self.amounts, (*z.shape[:-1], len(self.amounts)))
-        return latent.truncate(directions.move(z, self.directions, amounts), self.psi)
-
-    @property
-    def any(self) -> bool:
-        """Whether they lead anywhere."""
-        return bool(self.amounts.any()) or self.psi != 1
-
-    def recipe(self) -> dict:
-        """What makes them again, for an exported file; empty where they lead nowhere."""
-        amounts = [round(float(amount), 3) for amount in self.amounts]
-        found = {"directions": {"kind": self.kind, "amounts": amounts}, "truncation": self.psi}
-        return found if self.any else {}
+def names(model: Model, kind: str, count: int = SHOWN) -> list[str]:
+    """What directions are called: by the artist, or by their number."""
+    _, card = loaded.generator(model)
+    given = notes.direction_names(card.hash, kind)
+    return [given.get(place, f"Direction {place + 1}") for place in range(count)]
 
 
-def ask(model: Model, z: np.ndarray) -> Moves:
-    """The sliders, with strips that show where each leads from the latent z (z_dim,)."""
-    G, card = drawing.generator(model)
-    with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
-        kind = st.segmented_control(
-            "Found by", list(KINDS), default="ganspace", required=True, format_func=KINDS.get, key="directions"
-        )
-        st.button("Set all to 0", icon=":material/restart_alt:", on_click=_reset, args=(model, kind))
+def show(model: Model, way: Way) -> None:
+    """Sliders that say where the place lies along each direction, and move it there."""
+    _, card = loaded.generator(model)
+    kind = st.segmented_control(
+        "Found by", list(KINDS), default="ganspace", required=True, format_func=KINDS.get, key="directions"
+    )
     st.caption(f"{HELP[kind]} Found in the model itself; name those that you recognise.")
-    found = drawing.directions(model, kind, SHOWN)
-    names = notes.direction_names(card.hash, kind)
-    amounts = np.zeros(SHOWN, np.float32)
+    found, z = loaded.directions(model, kind)[:SHOWN], way.place.z
+    along = np.clip(found @ z, -REACH, REACH)
+    strips = loaded.pictures(model, np.concatenate([directions.strip(z, d, REACH, FRAMES) for d in found]))
     with st.grid(2, min_column_width=260, gap="medium"):
-        for place in range(len(found)):
+        for place, name in enumerate(names(model, kind, len(found))):
             key = f"{kind}-{place}-{card.hash[:12]}"
-            strip = images.tile(render.pictures(G, directions.strip(z, found[place], REACH, FRAMES)), FRAMES)
-            name = names.get(place, f"Direction {place + 1}")
+            strip = images.tile(strips[place * FRAMES : (place + 1) * FRAMES], FRAMES)
+            st.session_state[f"move-{key}"] = round(float(along[place]), 2)
             with st.container(gap="xsmall"):
                 st.image(images.encode(strip), width="stretch", alt=f"{name}, from -{REACH:g} to +{REACH:g}")
                 with st.container(horizontal=True, vertical_alignment="bottom"):
-                    amounts[place] = st.slider(name, -REACH, REACH, 0.0, 0.1, key=f"move-{key}")
+                    st.slider(
+                        name,
+                        -REACH,
+                        REACH,
+                        step=0.01,
+                        key=f"move-{key}",
+                        on_change=_move,
+                        args=(model, way, found[place], f"move-{key}"),
+                    )
                     with st.popover("", icon=":material/edit:", help="Give it a name"):
                         st.text_input(
                             "Name of this direction",
-                            names.get(place, ""),
+                            "" if name == f"Direction {place + 1}" else name,
                             max_chars=notes.LONGEST,
                             key=f"name-{key}",
                             on_change=_name,
                             args=(card.hash, kind, place, f"name-{key}"),
                         )
-    psi = st.slider(
+    length = float(np.linalg.norm(z) / np.sqrt(len(z)))
+    st.session_state.truncation = round(min(max(length, SHORTEST), LONGEST), 2)
+    st.slider(
         "Truncation",
-        0.3,
-        1.3,
-        1.0,
-        0.05,
+        SHORTEST,
+        LONGEST,
+        step=0.01,
         key="truncation",
-        help="Shortens the latent: under 1 pictures come nearer to the average one, above 1 they grow stranger.",
+        on_change=_truncate,
+        args=(model, way),
+        help="The length of the latent; that of most seeds is near 1. Shorter, the picture comes nearer to the "
+        "average one; longer, it grows stranger.",
     )
-    return Moves(kind, found, amounts[: len(found)], psi)
 
 
-def _reset(model: Model, kind: str) -> None:
-    for key in [key for key in st.session_state if str(key).startswith(f"move-{kind}-")]:
-        st.session_state[key] = 0.0
-    st.session_state.truncation = 1.0
+def _move(model: Model, way: Way, direction: np.ndarray, key: str) -> None:
+    z = way.place.z
+    amount = st.session_state[key] - float(z @ direction)
+    here.go(model, way.place.moved(directions.move(z, direction[None], np.array([amount]))))
+
+
+def _truncate(model: Model, way: Way) -> None:
+    z = way.place.z
+    length = max(float(np.linalg.norm(z) / np.sqrt(len(z))), 1e-6)
+    here.go(model, way.place.moved(z * (st.session_state.truncation / length)))
 
 
 def _name(model_hash: str, kind: str, place: int, key: str) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from ganart import export, film, housekeeping, images, workspace
+from ganart import export, film, housekeeping, images, loaded, workspace
 from ganart.models import Model
-from ganart.ui import drawing, manage
+from ganart.ui import manage
 
 WALK, GRID, GROWTH = "Walk", "Grid of loops", "Growth"
 KINDS = {  # as they are called on the page and in the address; what the film is
@@ -58,7 +58,7 @@ def make(model: Model, kind: str, seeds: list[int], wanted: FilmSettings) -> str
 
 
 def _make(model: Model, kind: str, seeds: list[int], wanted: FilmSettings, progress: film.Progress) -> str:
-    G, card = drawing.generator(model)
+    G, card = loaded.generator(model)
     size = card.networks.size
     if kind == GRID:
         scale = images.best_scale(size * max(wanted.rows, wanted.columns), wanted.side)

@@ -18,7 +18,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const button = wall.children[index];
     button.title = label;
     button.setAttribute("aria-label", label);
-    button.setAttribute("aria-pressed", String(index === data.selected));
+    button.setAttribute("aria-pressed", String(data.selected.includes(index)));
     button.style.backgroundImage = `url(${data.sheet})`;
     button.style.backgroundSize = `${100 * data.columns}% ${100 * data.rows}%`;
     const column = index % data.columns;

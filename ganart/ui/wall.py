@@ -1,14 +1,14 @@
 """A wall of pictures that can be picked with the mouse or the keyboard."""
 
-import base64
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import streamlit as st
 
 from ganart import images
+from ganart.ui import sheets
 
 _HERE = Path(__file__).parent
 _wall = st.components.v2.component(
@@ -26,7 +26,7 @@ def wall(
     key: str,
     title: str,
     on_pick: Callable[[int], None],
-    selected: int | None = None,
+    selected: Sequence[int] = (),
     across: int = 8,
     side: int = 56,
 ) -> None:
@@ -37,13 +37,13 @@ def wall(
     are fewer where each would be narrower than `side` px.
     """
     columns = math.ceil(math.sqrt(len(pictures)))
-    sheet = base64.b64encode(images.encode(images.tile(pictures, columns))).decode()
+    sheet = images.encode(images.tile(pictures, columns))
     data = {
-        "sheet": f"data:image/png;base64,{sheet}",
+        "sheet": sheets.address(sheet, "png"),
         "columns": columns,
         "rows": math.ceil(len(pictures) / columns),
         "labels": labels,
-        "selected": selected,
+        "selected": list(selected),
         "title": title,
         "across": across,
         "side": side,

@@ -1,0 +1,91 @@
+"""From the recipe in a file back to the model and the place that it shows."""
+
+import contextlib
+import itertools
+
+import numpy as np
+
+from ganart import checks, directions, filmconfig, latent, loaded, models, places, run
+from ganart.errors import GanartError, InputError
+from ganart.filmconfig import FilmConfig, Keyframe
+from ganart.models import Model
+from ganart.places import Place
+
+FOREIGN = "Its recipe is damaged, or was not written by ganart."
+
+
+def model_of(recipe: dict) -> Model:
+    """The model that painted it, by its hash. Raises InputError where it is not here."""
+    wanted, shown = recipe.get("model"), models.list_models()
+    kept = (model for owner in run.list_runs() for model in models.of_run(owner))
+    for model in itertools.chain(shown, kept):
+        with contextlib.suppress(GanartError):  # another model's trouble
+            if model.card().hash == wanted:
+                return model
+    raise InputError("The model that painted this is not in this workspace. Open it in the gallery first.")
+
+
+def place_of(recipe: dict, model: Model) -> Place:
+    """The place that a picture shows, exactly. Raises InputError where the recipe is not one of a picture."""
+    if recipe.get("kind") != "picture":
+        raise InputError("This file holds no single picture, so there is no one place to go to.")
+    _, card = loaded.generator(model)
+    z_dim = card.networks.z_dim
+    try:
+        if "place" in recipe:
+            place = places.read(str(recipe["place"]), z_dim, str(recipe.get("name", "")))
+            line = tuple(map(str, recipe.get("line", ())))
+            for text in line:
+                places.read(text, z_dim)
+            return place if place.seed is not None else place.moved(place.z, place.label, line)
+        return _first_version(recipe, model, z_dim)
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
+        raise InputError(FOREIGN) from error
+
+
+def _first_version(recipe: dict, model: Model, z_dim: int) -> Place:
+    """As version 0.2 wrote it: a seed, variations picked in turn, moves along directions, truncation."""
+    steps = recipe.get("steps", [])
+    if len(steps) > 1000 or any(not 0 <= index < 1000 for _, _, index in steps):
+        raise InputError(FOREIGN)
+    place = places.of_seed(int(recipe["seed"]), z_dim)
+    z = latent.varied(place.seed, steps, z_dim)
+    if moves := recipe.get("directions"):
+        amounts = np.array(moves["amounts"], np.float32)
+        along = loaded.directions(model, str(moves["kind"]), len(amounts))
+        z = latent.truncate(directions.move(z, along, amounts), float(recipe.get("truncation", 1.0)))
+    if z.shape != place.z.shape or not np.isfinite(z).all():
+        raise InputError(FOREIGN)
+    return place if np.array_equal(z, place.z) else place.moved(z, f"{place.label}, varied")
+
+
+def film_of(recipe: dict, model: Model) -> FilmConfig:
+    """The film that a file holds; of a single picture, one of that keyframe. Raises InputError where the recipe is
+    damaged or of another kind."""
+    kind = recipe.get("kind")
+    if kind == "film":
+        return filmconfig.from_dict(recipe.get("film"))
+    if kind == "picture":
+        place = place_of(recipe, model)
+        return FilmConfig(path="circle", keyframes=(Keyframe(place.text),))
+    try:
+        return _first_film(recipe, model.card().networks.size)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(FOREIGN) from error
+
+
+def _first_film(recipe: dict, size: int) -> FilmConfig:
+    """As version 1 wrote it: a walk, a grid of loops or the sheets of a training, by seeds."""
+    fps, scale = recipe["fps"], recipe["scale"]
+    checks.need(checks.number(recipe["seconds"], 0, 1000) and checks.whole(scale, 1, 64), FOREIGN)
+    frames = filmconfig.frame_count(recipe["seconds"], fps)
+    keyframes = tuple(Keyframe(str(int(seed))) for seed in recipe.get("seeds", ()))
+    if recipe["kind"] == "walk":
+        return FilmConfig("slerp", keyframes, frames, fps, width=size * scale, height=size * scale)
+    if recipe["kind"] == "grid":
+        rows, columns = recipe["rows"], recipe["columns"]
+        sides = {"width": columns * size * scale, "height": rows * size * scale}
+        return FilmConfig("circle", keyframes, frames, fps, rows=rows, columns=columns, **sides)
+    if recipe["kind"] == "growth":
+        return FilmConfig("sheets", (), frames, fps)
+    raise InputError("This file holds a picture, not a film.")

@@ -1,0 +1,82 @@
+"""The pictures that an artist has pinned or liked."""
+
+import numpy as np
+import streamlit as st
+
+from ganart import loaded, notes, places
+from ganart.errors import InputError
+from ganart.models import Model
+from ganart.places import Place
+from ganart.ui import here
+from ganart.ui.wall import wall
+
+
+def pinned(model: Model) -> list[Place]:
+    """The pinned places, with the names that they were given."""
+    return _places(model, [item for item in _kept(model) if item.pinned])
+
+
+def _kept(model: Model) -> list[notes.Kept]:
+    _, card = loaded.generator(model)
+    return notes.places(card.hash)
+
+
+def _places(model: Model, kept: list[notes.Kept]) -> list[Place]:
+    _, card = loaded.generator(model)
+    found = []
+    for item in kept:
+        try:
+            place = places.read(item.text, card.networks.z_dim, item.name)
+        except InputError:  # written by hand, perhaps
+            continue
+        found.append(place if place.seed is not None else place.moved(place.z, item.name, item.line))
+    return found
+
+
+def marks(model: Model) -> dict[int, str]:
+    """Of seeds: "pinned" or "liked"."""
+    return {int(item.text): "pinned" if item.pinned else "liked" for item in _kept(model) if item.text.isdecimal()}
+
+
+def tray(model: Model) -> None:
+    """What is pinned, and what is liked, as walls to go back to."""
+    kept = _kept(model)
+    if not kept:
+        st.caption("Nothing pinned yet. Pin what you want to breed, add, or film with.")
+        return
+    which = "pinned"
+    if any(item.liked for item in kept):
+        which = st.segmented_control(
+            "Kept", ["pinned", "liked"], default="pinned", required=True, format_func=str.capitalize, key="kept"
+        )
+    else:
+        st.markdown("**Pinned**")
+    shown = _places(model, [item for item in kept if getattr(item, which)])
+    if not shown:
+        st.caption(f"Nothing {which} yet.")
+        return
+    pictures(model, shown, key=f"tray-{which}", title=f"{which.capitalize()} pictures", across=6)
+
+
+def pictures(
+    model: Model,
+    shown: list[Place],
+    *,
+    key: str,
+    title: str,
+    selected: list[int] | None = None,
+    on_pick: object = None,
+    across: int = 8,
+    side: int = 56,
+) -> None:
+    """Places as a wall; a click goes there, or calls on_pick(index)."""
+    wall(
+        loaded.pictures(model, np.stack([place.z for place in shown])),
+        [place.label for place in shown],
+        key=key,
+        title=title,
+        on_pick=on_pick or (lambda index: here.go(model, shown[index])),
+        selected=selected or [],
+        across=across,
+        side=side,
+    )

@@ -1,0 +1,201 @@
+"""From the recipe in a picture back to its model, and to the very latent it was painted from."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from ganart import directions, export, images, latent, loaded, models, places, recipes, reopen
+from ganart.errors import InputError
+
+Z = latent.sample_z([3], 8)[0] / 2
+
+
+def recipe_of(**settings: object) -> dict:
+    return recipes.recipe("ab" * 32, kind="picture", **settings)
+
+
+# --- the model
+
+
+def test_the_model_is_found_by_its_hash_whatever_it_is_called(make_painter):
+    make_painter("first")
+    wanted = make_painter("second", seed=1)
+    recipe = recipes.recipe(wanted.card().hash, kind="picture", place="3")
+    assert reopen.model_of(recipe) == wanted
+    renamed = wanted.path.rename(wanted.path.with_stem("third"))
+    assert reopen.model_of(recipe).path == renamed
+
+
+def test_a_damaged_model_beside_it_does_no_harm(make_painter, home):
+    wanted = make_painter("second")
+    for name, data in (("a", b""), ("b", b"hello"), ("z", wanted.path.read_bytes()[:100])):
+        (home / "models" / f"{name}.safetensors").write_bytes(data)
+    assert reopen.model_of(recipes.recipe(wanted.card().hash)) == wanted
+
+
+@pytest.mark.parametrize(
+    "recipe", [{"model": "ab" * 32}, {}, {"model": None}, {"model": ["x"]}, {"model": "painter"}]
+)
+def test_a_model_that_is_not_here_is_asked_for(make_painter, recipe):
+    make_painter()
+    with pytest.raises(InputError, match="not in this workspace"):
+        reopen.model_of(recipe)
+
+
+# --- the place
+
+
+def test_a_seed_is_found_again(make_painter):
+    place = reopen.place_of(recipe_of(place="12", name="Dawn"), make_painter())
+    assert (place.seed, place.text, place.label, place.line) == (12, "12", "Dawn", ())
+    assert reopen.place_of(recipe_of(place="12"), make_painter()).label == "Seed 12"
+
+
+def test_a_latent_is_found_again_with_its_name_and_its_ancestors(make_painter):
+    line = ["3", places.write(Z / 3), "7"]
+    place = reopen.place_of(recipe_of(place=places.write(Z), name="Dawn", line=line), make_painter())
+    assert place.z.tobytes() == Z.tobytes()
+    assert (place.seed, place.label, place.line) == (None, "Dawn", tuple(line))
+
+
+def test_a_saved_picture_is_painted_again(make_painter, tmp_path):
+    """All the way: file, recipe, model, place, picture."""
+    model = make_painter()
+    picture = loaded.pictures(model, Z[None])[0]
+    about = recipes.recipe(model.card().hash, kind="picture", place=places.write(Z), name="Dawn")
+    data = export.png_bytes(picture, about)
+    recipe = recipes.read(tmp_path / "never-written.png", data)
+    found = reopen.model_of(recipe)
+    place = reopen.place_of(recipe, found)
+    np.testing.assert_array_equal(loaded.pictures(found, place.z[None])[0], images.read_png(data))
+
+
+@pytest.mark.parametrize("kind", [None, "walk", "sheet", 5, ["picture"]])
+def test_files_of_other_kinds_have_no_place(make_painter, kind):
+    recipe = {**recipe_of(place="12"), "kind": kind}
+    with pytest.raises(InputError, match="no single picture"):
+        reopen.place_of(recipe, make_painter())
+
+
+# --- as version 0.2 wrote it
+
+STEPS = [[0.3, 4, 5], [0.2, 5, 0]]
+MOVES = {"directions": {"kind": "sefa", "amounts": [1.5, 0.0, -2.0]}, "truncation": 0.7}
+
+
+def test_a_seed_of_version_0_2_is_a_seed(make_painter):
+    for more in ({}, {"steps": []}, {"steps": [], "directions": {"kind": "sefa", "amounts": [0.0] * 3}}):
+        place = reopen.place_of(recipe_of(seed=9, scale=32, **more), make_painter())
+        assert (place.seed, place.label) == (9, "Seed 9")
+
+
+def test_variations_of_version_0_2_are_found_again(make_painter):
+    place = reopen.place_of(recipe_of(seed=9, steps=STEPS, scale=32), make_painter())
+    assert place.z.tobytes() == latent.varied(9, STEPS, 8).tobytes()
+    assert (place.seed, place.label) == (None, "Seed 9, varied")
+
+
+@pytest.mark.parametrize("kind", directions.KINDS)
+def test_moves_of_version_0_2_are_found_again(make_painter, kind):
+    model = make_painter()
+    moves = {**MOVES, "directions": {**MOVES["directions"], "kind": kind}}
+    place = reopen.place_of(recipe_of(seed=9, steps=STEPS, scale=32, **moves), model)
+    along = directions.KINDS[kind](loaded.generator(model)[0], 3)
+    moved = directions.move(latent.varied(9, STEPS, 8), along, np.array([1.5, 0.0, -2.0], np.float32))
+    assert place.z.tobytes() == latent.truncate(moved, 0.7).tobytes()
+    assert places.read(place.text, 8).z.tobytes() == place.z.tobytes()
+
+
+# --- what is damaged
+
+LATENT = {"place": places.write(Z)}
+FIRST = {"seed": 9, "steps": STEPS, **MOVES}
+DAMAGED = {
+    "nothing": {},
+    "no-place": {"place": None},
+    "empty-place": {"place": ""},
+    "list": {"place": ["1"]},
+    "object": {"place": {"seed": 1}},
+    "negative": {"place": "-1"},
+    "large-seed": {"place": 2**32},
+    "fraction": {"place": 1.5},
+    "longer": {"place": places.write(np.zeros(9))},
+    "shorter": {"place": places.write(np.zeros(7))},
+    "cut-off": {"place": places.write(Z)[:-3]},
+    "not-finite": {"place": places.write(np.full(8, np.nan))},
+    "line-none": {**LATENT, "line": None},
+    "line-number": {**LATENT, "line": 5},
+    "line-text": {**LATENT, "line": "x"},
+    "line-foreign": {**LATENT, "line": ["1", "../secret"]},
+    "line-other-model": {**LATENT, "line": [places.write(np.zeros(9))]},
+    "line-nested": {**LATENT, "line": [["1"]]},
+    "line-of-a-seed": {"place": "1", "line": ["-1"]},
+    "seed-none": {**FIRST, "seed": None},
+    "seed-text": {**FIRST, "seed": "x"},
+    "seed-list": {**FIRST, "seed": [1]},
+    "seed-negative": {**FIRST, "seed": -1},
+    "seed-large": {**FIRST, "seed": 2**32},
+    "seed-nan": {**FIRST, "seed": math.nan},
+    "seed-infinite": {**FIRST, "seed": math.inf},
+    "steps-none": {**FIRST, "steps": None},
+    "steps-number": {**FIRST, "steps": 3},
+    "steps-text": {**FIRST, "steps": "abc"},
+    "steps-object": {**FIRST, "steps": {"abc": 1}},
+    "steps-numbers": {**FIRST, "steps": [1, 2]},
+    "steps-short": {**FIRST, "steps": [[0.3, 4]]},
+    "steps-long": {**FIRST, "steps": [[0.3, 4, 5, 6]]},
+    "steps-many": {**FIRST, "steps": [[0.3, 4, 5]] * 1001},
+    "index-negative": {**FIRST, "steps": [[0.3, 4, -1]]},
+    "index-large": {**FIRST, "steps": [[0.3, 4, 10**9]]},
+    "index-nan": {**FIRST, "steps": [[0.3, 4, math.nan]]},
+    "index-text": {**FIRST, "steps": [[0.3, 4, "5"]]},
+    "round-none": {**FIRST, "steps": [[0.3, None, 5]]},
+    "round-infinite": {**FIRST, "steps": [[0.3, math.inf, 5]]},
+    "amount-text": {**FIRST, "steps": [["x", 4, 5]]},
+    "amount-nan": {**FIRST, "steps": [[math.nan, 4, 5]]},
+    "amount-infinite": {**FIRST, "steps": [[math.inf, 4, 5]]},
+    "amount-large": {**FIRST, "steps": [[10**400, 4, 5]]},
+    "directions-number": {**FIRST, "directions": 5},
+    "directions-list": {**FIRST, "directions": [1.0]},
+    "directions-text": {**FIRST, "directions": "sefa"},
+    "directions-no-kind": {**FIRST, "directions": {"amounts": [1.0]}},
+    "directions-other-kind": {**FIRST, "directions": {"kind": "os", "amounts": [1.0]}},
+    "directions-no-amounts": {**FIRST, "directions": {"kind": "sefa"}},
+    "amounts-none": {**FIRST, "directions": {"kind": "sefa", "amounts": None}},
+    "amounts-number": {**FIRST, "directions": {"kind": "sefa", "amounts": 1.0}},
+    "amounts-text": {**FIRST, "directions": {"kind": "sefa", "amounts": "1"}},
+    "amounts-nested": {**FIRST, "directions": {"kind": "sefa", "amounts": [[1.0, 2.0], [3.0, 4.0]]}},
+    "amounts-uneven": {**FIRST, "directions": {"kind": "sefa", "amounts": [[1.0], [2.0, 3.0]]}},
+    "amounts-many": {**FIRST, "directions": {"kind": "sefa", "amounts": [1.0] * 9}},
+    "amounts-nan": {**FIRST, "directions": {"kind": "sefa", "amounts": [math.nan]}},
+    "amounts-infinite": {**FIRST, "directions": {"kind": "sefa", "amounts": [math.inf, 1.0]}},
+    "truncation-none": {**FIRST, "truncation": None},
+    "truncation-text": {**FIRST, "truncation": "x"},
+    "truncation-nan": {**FIRST, "truncation": math.nan},
+    "truncation-infinite": {**FIRST, "truncation": math.inf},
+    "truncation-large": {**FIRST, "truncation": 10**400},
+}
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # numpy's, on the way to the refusal
+@pytest.mark.parametrize("damage", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_recipe_is_refused_in_a_sentence(make_painter, damage):
+    recipe = json.loads(json.dumps(recipe_of(**damage)))  # whatever a file can hold
+    with pytest.raises(InputError) as refusal:
+        reopen.place_of(recipe, make_painter())
+    assert str(refusal.value).endswith(".") and len(str(refusal.value)) < 200
+
+
+def test_no_recipe_leads_out_of_where_latents_lie(make_painter):
+    far = {"seed": 9, "directions": {"kind": "sefa", "amounts": [1e30]}, "truncation": 1e3}
+    place = reopen.place_of(recipe_of(**far), make_painter())
+    assert abs(place.z).max() == places.FARTHEST
+
+
+def test_models_are_looked_for_among_those_that_pages_list(make_painter):
+    """Also the ones that come with the program."""
+    make_painter()
+    for model in models.pretrained()[:1]:
+        assert reopen.model_of(recipes.recipe(model.card().hash)) == model
