@@ -1,8 +1,8 @@
 """How closely the picture follows the hand: `python -m benchmarks.pad [MODEL] [--beside FOLDER]`.
 
-A scripted drag of 200 moves over the pad of the explore page, in a real browser against a real server, three times.
-Latency: from the move (the browser's own time stamp) until its picture has been painted. --beside: while a training
-of the pictures in FOLDER runs.
+A scripted drag of 200 moves over the pad of the explore page, in a real browser against a real server, thrice.
+Latency: from the move (the browser's own time stamp) until its picture has been painted. --beside: while a
+training of the pictures in FOLDER runs.
 """
 
 import argparse
@@ -29,8 +29,8 @@ LISTEN = """() => {
 
 
 def drag(page: object) -> dict:
-    """One drag over the pad -> latencies in ms, paints a second, whether the last move was painted, and the messages
-    that the page sent to the server meanwhile (a heartbeat every five seconds is one)."""
+    """One drag over the pad -> latencies in ms, paints a second, whether the last move was painted, and the
+    messages that the page sent to the server meanwhile (a heartbeat every five seconds is one)."""
     box = page.locator(".pad .picture").bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.evaluate("() => { window.paints = []; }")

@@ -22,9 +22,15 @@ def number(value: object, low: float, high: float) -> bool:
     return real and low <= value <= high
 
 
+def told(value: object) -> str:
+    """A value as it is told in a sentence: its beginning, where a file holds thousands of letters."""
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:40]}…"
+
+
 def one_of(name: str, value: object, choices: tuple[str, ...]) -> None:
     """Raises InputError where the setting of this name is none of the choices."""
-    need(value in choices, f"{name} is {value!r}. It must be {' or '.join(f'“{c}”' for c in choices)}.")
+    need(value in choices, f"{name} is {told(value)}. It must be {' or '.join(f'“{c}”' for c in choices)}.")
 
 
 def checked_keys(cls: type, values: object) -> dict:

@@ -108,9 +108,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--path",
         choices=paths,
-        help="slerp: straight from seed to seed (the usual one); spline: through them without a corner; circle: one "
-        "great circle from each seed (the usual one of a grid); noise: wandering, back to the seed; direction: to "
-        "and fro",
+        help="slerp: straight from seed to seed (the usual one); spline: in a curve, no corners; circle: round "
+        "from each seed and back (the usual one of a grid); noise: wandering and back; direction: to and fro",
     )
     command.add_argument(
         "--pace", choices=["time", "even"], default="time", help="even: at constant visible speed"
@@ -185,9 +184,10 @@ def _film_options(command: argparse.ArgumentParser, seconds: float) -> None:
     length.add_argument("--bpm", type=float, help="length in bars of four beats at this tempo")
     command.add_argument("--bars", type=int, default=4, help="with --bpm: how many bars (default 4)")
     command.add_argument("--fps", type=int, default=25, help="10, 20, 25 or 50 frames a second")
-    command.add_argument("--scale", type=int, help="each pixel becomes scale x scale (default: about 512 px)")
-    command.add_argument("--size", help="width x height of the file, such as 1080x1350")
-    command.add_argument(
+    side = command.add_mutually_exclusive_group()
+    side.add_argument("--scale", type=int, help="each pixel becomes scale x scale (default: about 512 px)")
+    side.add_argument("--size", help="width x height of the file, such as 1080x1350")
+    side.add_argument(
         "--for",
         dest="place",
         choices=[name for name, place in filmconfig.PLACES.items() if place.width],

@@ -31,6 +31,9 @@ KINDS = {  # suffix: (what it is called, the most that its longer side may have 
 }
 HELD = (".gif", ".webp", ".apng")  # kinds whose frames are all in memory at once
 SEGMENTS, SEGMENT = 4, 6  # of the film, and frames of each, by which its size is estimated
+VIDEO_SEGMENTS, VIDEO_SEGMENT = 2, 16  # likewise, where frames are foretold from others on both sides
+ZIP_ENTRY = 104  # bytes, of the two headers that a frame has in a zip
+ESTIMATE_PIXELS = 6000  # for the palette of an estimate
 
 
 def check_memory(frames: int, height: int, width: int) -> None:
@@ -116,8 +119,22 @@ def _across(count: int) -> int:
 
 
 def _for_sheet(frame: np.ndarray, columns: int) -> np.ndarray:
-    factor = -(-max(frame.shape[:2]) * columns // SHEET_SIDE)
+    factor = _sheet_factor(*frame.shape[:2], columns)
     return images.shrink(frame, factor) if factor > 1 else frame
+
+
+def _sheet_factor(height: int, width: int, columns: int) -> int:
+    return -(-max(height, width) * columns // SHEET_SIDE)
+
+
+def sides(suffix: str, count: int, width: int, height: int) -> tuple[int, int]:
+    """Width and height in px of the file of a film of `count` frames of width x height px."""
+    if suffix != ".png":
+        return width, height
+    pictures = len(_on_sheet(count))
+    columns = _across(pictures)
+    factor = _sheet_factor(height, width, columns)
+    return columns * (width // factor), -(-pictures // columns) * (height // factor)
 
 
 def _write_zip(path: Path, frames: Iterable[np.ndarray], count: int, fps: int, about: dict) -> None:
@@ -150,8 +167,9 @@ def segments_of(suffix: str, count: int) -> list[list[int]]:
     """The frames by which the size of a film of `count` is estimated, in segments that follow one another."""
     if suffix == ".png":
         return [_on_sheet(count)]
-    length = min(SEGMENT, count)
-    starts = np.linspace(0, count - length, min(SEGMENTS, max(1, count // length))).astype(int)
+    segments, length = (VIDEO_SEGMENTS, VIDEO_SEGMENT) if suffix == ".mp4" else (SEGMENTS, SEGMENT)
+    length = min(length, count)
+    starts = np.linspace(0, count - length, min(segments, max(1, count // length))).astype(int)
     return [list(range(start, start + length)) for start in starts]
 
 
@@ -160,23 +178,32 @@ def estimate(suffix: str, segments: list[list[np.ndarray]], count: int, fps: int
     frame takes, and what each more."""
     if suffix == ".png":
         return len(_sheet(segments[0], len(segments[0]), fps, {}))
-    sizes = [(_size(suffix, part[:1], fps), _size(suffix, part, fps), len(part) - 1) for part in segments]
+    measure = _measure(suffix, segments, fps)
+    sizes = [(measure(part[:1]), measure(part), len(part) - 1) for part in segments]
     first = np.mean([one for one, _, _ in sizes])
     more = np.mean([(whole - one) / max(1, others) for one, whole, others in sizes])
     return round(first + (count - 1) * more)
 
 
-def _size(suffix: str, frames: list[np.ndarray], fps: int) -> int:
-    if suffix == ".zip":
-        return sum(len(images.encode(frame)) for frame in frames)
+def _measure(suffix: str, segments: list[list[np.ndarray]], fps: int) -> Callable[[list[np.ndarray]], int]:
+    """What tells the bytes of some frames of a film in this kind of file."""
+    if suffix == ".gif":
+        palette = gif.palette_of(np.stack([frame for part in segments for frame in part]), ESTIMATE_PIXELS)
+        return lambda frames: len(gif.gif_bytes(np.stack(frames), fps, palette=palette))
     if suffix == ".mp4":
-        from ganart import video
+        return lambda frames: _video_size(frames, fps)
+    if suffix == ".zip":
+        return lambda frames: sum(len(images.encode(frame)) + ZIP_ENTRY for frame in frames)
+    writer = _webp if suffix == ".webp" else _apng
+    return lambda frames: len(writer(frames, len(frames), fps, {}))
 
-        buffer = io.BytesIO()
-        video.write(buffer, frames, fps, {})
-        return buffer.tell()
-    writer: Callable = {".gif": _gif, ".webp": _webp, ".apng": _apng}[suffix]
-    return len(writer(frames, len(frames), fps, {}))
+
+def _video_size(frames: list[np.ndarray], fps: int) -> int:
+    from ganart import video
+
+    buffer = io.BytesIO()
+    video.write(buffer, frames, fps, {})
+    return buffer.tell()
 
 
 def png_bytes(picture: np.ndarray, about: dict) -> bytes:

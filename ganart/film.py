@@ -4,7 +4,7 @@ Frames are painted as they are asked for, so that a film of any length needs the
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +23,14 @@ from ganart import (
     places,
     recipes,
     render,
+    workspace,
 )
+from ganart.errors import ModelError
 from ganart.files import write_atomic
 from ganart.filmconfig import FilmConfig
 from ganart.models import Model
 from ganart.paths import Curve
+from ganart.places import Place
 
 TOGETHER = 64  # pictures that are painted at once
 PREVIEW_SIDE, PREVIEW_SECONDS, PREVIEW_FPS = 256, 3.0, 20
@@ -59,9 +62,9 @@ def make(model: Model, film: FilmConfig, path: Path, progress: Progress | None =
     export.check_suffix(path, *export.KINDS)
     suffix = path.suffix.lower()
     reel = Reel(model, film, suffix)
-    about = recipes.recipe(reel.card.hash, kind="film", film=filmconfig.to_dict(film))
+    about = _about(reel)
     recipes.to_json(about)  # refuses one that is too long
-    walk = reel.walk()
+    walk = reel.walk(progress)
     watch = _Watch()
     frames = watch.seen(reel.paint(walk, progress))
     export.write_film(path, map(reel.canvas.place, frames), reel.count, film.fps, about)
@@ -69,11 +72,10 @@ def make(model: Model, film: FilmConfig, path: Path, progress: Progress | None =
         path.stat().st_size,
         reel.count,
         reel.count / film.fps,
-        reel.canvas.width,
-        reel.canvas.height,
+        *export.sides(suffix, reel.count, reel.canvas.width, reel.canvas.height),
         watch.seam() if film.loops else None,
         watch.uneven(),
-        walk.uneven_before if film.even else watch.uneven(),
+        watch.uneven() if walk.uneven_before is None else walk.uneven_before,
     )
 
 
@@ -83,16 +85,21 @@ def estimate(model: Model, film: FilmConfig, suffix: str) -> int:
     walk = reel.walk()
     segments = export.segments_of(suffix, reel.count)
     drawn = [[reel.canvas.place(frame) for frame in reel.paint(walk, None, some)] for some in segments]
-    return export.estimate(suffix, drawn, reel.count, film.fps)
+    return export.estimate(suffix, drawn, reel.count, film.fps) + len(recipes.to_json(_about(reel)))
+
+
+def _about(reel: "Reel") -> dict:
+    return recipes.recipe(reel.card.hash, kind="film", film=filmconfig.to_dict(reel.film))
 
 
 @dataclass(frozen=True, eq=False)
 class Walk:
-    """Where each picture of each frame is: (cells, frames) times on the curves, one curve for each cell."""
+    """Where each picture of each frame is: (cells, frames) times on the curves, one curve for each cell.
+    uneven_before: the variation of the film's steps without even pace, where it has that."""
 
     curves: Sequence[Curve]
     times: np.ndarray
-    uneven_before: float = 0.0
+    uneven_before: float | None = None
 
     def z(self, frames: Sequence[int]) -> np.ndarray:
         """Latents of these frames, (frames, cells, z_dim)."""
@@ -115,46 +122,59 @@ class Reel:
     def _tiled(self) -> tuple[int, int]:
         return self.film.rows * self.painter.size, self.film.columns * self.painter.size
 
-    def walk(self) -> Walk:
-        """The way through the latent space; with even pace it is painted a few times to be measured."""
+    def walk(self, progress: Progress | None = None) -> Walk:
+        """The way through the latent space; with even pace it is painted a few times to be measured. Meanwhile
+        progress is told that nothing is done, so that it can call the whole off."""
         film, cells = self.film, self.film.rows * self.film.columns
         if film.path == "sheets":
             return Walk([], np.zeros((0, film.frames)))
         kept = [places.read(frame.place, self.painter.z_dim) for frame in film.keyframes]
-        z = np.stack([place.z for place in kept])
         if film.path == "growth":
+            z = np.stack([place.z for place in kept])
             if cells == 1 and len(kept) > 1:  # wandering meanwhile, and not back
                 return Walk([paths.slerps(z)], np.linspace(0, len(kept) - 1, film.frames)[None])
             return Walk([paths.still(point) for point in z], np.zeros((cells, film.frames)))
+        return self._timed(self._curves(kept), cells, progress)
+
+    def _curves(self, kept: Sequence[Place]) -> list[Curve]:
+        """One for each picture of the grid, or a single one for all."""
+        film, z = self.film, np.stack([place.z for place in kept])
         if film.path == "circle":
-            return self._timed([paths.circle(place.z, place.seed) for place in kept], cells)
+            return [paths.circle(place.z, place.seed) for place in kept]
         if film.path == "noise":
-            return self._timed([paths.noise(place.z, film.waves, place.seed) for place in kept], cells)
+            return [paths.noise(place.z, film.waves, place.seed) for place in kept]
         if film.path == "direction":
             found = self.painter.directions(film.direction)
             direction = found[min(film.index, len(found) - 1)]
-            return self._timed([paths.along(place.z, direction, film.reach) for place in kept], cells)
-        return self._timed([(paths.slerps if film.path == "slerp" else paths.spline)(z)], cells)
+            return [paths.along(point, direction, film.reach) for point in z]
+        return [(paths.slerps if film.path == "slerp" else paths.spline)(z)]
 
-    def _timed(self, curves: list[Curve], cells: int) -> Walk:
+    def _timed(self, curves: list[Curve], cells: int, progress: Progress | None) -> Walk:
         film = self.film
         keyframes = film.keyframes if film.path in filmconfig.WALKS else ()
         plain = np.arange(film.frames) / film.frames
         if keyframes:
             plain = paths.times(keyframes, film.frames, film.easing)
-        times, before = [], []
-        for curve in curves:
-            if film.even:
-                before.append(pace.variation(pace.distances(self.painter.now(curve.at(plain)))))
-                times.append(pace.even_times(curve, self.painter.now, film.frames, keyframes))
-            else:
-                times.append(plain)
-        # One curve for many pictures: each is somewhere else on it.
-        if len(curves) < cells:
-            shifts = [round(cell * film.frames / cells) for cell in range(cells)]
-            times = [np.roll(times[0], -shift) for shift in shifts]
-            curves = curves * cells
-        return Walk(curves, np.stack(times), float(np.mean(before)) if before else 0.0)
+        walk = self._side_by_side(curves, [plain] * len(curves), cells)
+        if not film.even:
+            return walk
+
+        def draw(z: np.ndarray) -> np.ndarray:
+            if progress:
+                progress(0, self.count)
+            return self.painter.now(z)
+
+        watch = _Watch()
+        for _ in watch.seen(self.paint(walk, (lambda *_: progress(0, self.count)) if progress else None)):
+            pass
+        times = [pace.even_times(curve, draw, film.frames, keyframes) for curve in curves]
+        return replace(self._side_by_side(curves, times, cells), uneven_before=watch.uneven())
+
+    def _side_by_side(self, curves: list[Curve], times: list[np.ndarray], cells: int) -> Walk:
+        if len(curves) < cells:  # one curve for many pictures: each is somewhere else on it
+            shifts = [round(cell * self.film.frames / cells) for cell in range(cells)]
+            curves, times = curves * cells, [np.roll(times[0], -shift) for shift in shifts]
+        return Walk(curves, np.stack(times))
 
     def paint(
         self, walk: Walk, progress: Progress | None, frames: Sequence[int] | None = None
@@ -228,6 +248,16 @@ def work(request: dict, folder: Path, progress: Progress) -> dict:
         progress(1, 1)
         return {"file": "loop.webp"}
     model = models.find_model(request["id"])
-    path = folder / f"film{request['suffix']}"
+    if model.card().hash != request["hash"]:
+        raise ModelError(f"{model.id} has learned on since the film was asked for. Ask again.")
+    path = _free(workspace.folder("exports"), request["name"], request["suffix"])
     report = make(model, filmconfig.from_dict(request["film"]), path, progress)
     return {"file": path.name, **vars(report)}
+
+
+def _free(folder: Path, name: str, suffix: str) -> Path:
+    """The first name of its kind that no file has."""
+    found, number = folder / f"{name}{suffix}", 2
+    while found.exists():
+        found, number = folder / f"{name}-{number}{suffix}", number + 1
+    return found

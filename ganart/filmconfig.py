@@ -5,7 +5,7 @@ import dataclasses
 import re
 from dataclasses import dataclass
 
-from ganart.checks import checked_keys, need, number, one_of, whole
+from ganart.checks import checked_keys, need, number, one_of, told, whole
 from ganart.errors import InputError
 
 WALKS = ("slerp", "spline")  # through all keyframes
@@ -32,8 +32,10 @@ class Keyframe:
             isinstance(self.place, str) and re.fullmatch(r"[0-9]{1,10}|z\.[A-Za-z0-9_-]{1,6000}", self.place),
             f"“{str(self.place)[:30]}” is no place that a film can go through.",
         )
-        need(number(self.rest, 0, 100), f"A rest of {self.rest!r} was asked for. It lies between 0 and 100.")
-        need(number(self.way, 0.01, 100), f"A way of {self.way!r} was asked for. It lies between 0.01 and 100.")
+        need(number(self.rest, 0, 100), f"A rest of {told(self.rest)} was asked for. It lies between 0 and 100.")
+        need(
+            number(self.way, 0.01, 100), f"A way of {told(self.way)} was asked for. It lies between 0.01 and 100."
+        )
 
 
 @dataclass(frozen=True)
@@ -74,19 +76,23 @@ class FilmConfig:
         check_fps(self.fps)
         need(
             whole(self.frames, 2, MOST_FRAMES),
-            f"A film of {self.frames!r} frames was asked for. It may have 2 to {MOST_FRAMES:,}.",
+            f"A film of {told(self.frames)} frames was asked for. It may have 2 to {MOST_FRAMES:,}.",
         )
-        need(whole(self.waves, 1, 6), f"{self.waves!r} waves were asked for. Choose 1, calm, to 6, lively.")
-        need(whole(self.index, 0, 11), f"Direction {self.index!r} was asked for. They are counted from 0 to 11.")
-        need(number(self.reach, 0.1, 6), f"A reach of {self.reach!r} was asked for. Choose 0.1 to 6.")
+        need(whole(self.waves, 1, 6), f"{told(self.waves)} waves were asked for. Choose 1, calm, to 6, lively.")
+        need(
+            whole(self.index, 0, 11), f"Direction {told(self.index)} was asked for. They are counted from 0 to 11."
+        )
+        need(number(self.reach, 0.1, 6), f"A reach of {told(self.reach)} was asked for. Choose 0.1 to 6.")
         need(
             whole(self.rows, 1, MOST_ACROSS) and whole(self.columns, 1, MOST_ACROSS),
-            f"A grid of {self.rows!r}x{self.columns!r} was asked for. Choose 1 to {MOST_ACROSS} rows and columns.",
+            f"A grid of {told(self.rows)}x{told(self.columns)} was asked for. "
+            f"Choose 1 to {MOST_ACROSS} rows and columns.",
         )
         need(
-            all(side == 0 or whole(side, 16, MOST_SIDE) for side in (self.width, self.height))
+            all(whole(side, 0, 0) or whole(side, 16, MOST_SIDE) for side in (self.width, self.height))
             and bool(self.width) == bool(self.height),
-            f"{self.width!r}x{self.height!r} px were asked for. Choose 16 to {MOST_SIDE} px for both sides.",
+            f"{told(self.width)}x{told(self.height)} px were asked for. "
+            f"Choose 16 to {MOST_SIDE} px for both sides.",
         )
         need(isinstance(self.even, bool) and isinstance(self.smooth, bool), "even and smooth are true or false.")
         need(
@@ -131,9 +137,9 @@ class FilmConfig:
 
 def check_fps(fps: int) -> None:
     """Raises InputError for a speed that players do not honour."""
-    if fps not in FPS:
+    if not isinstance(fps, int) or fps not in FPS:
         choices = ", ".join(map(str, FPS))
-        raise InputError(f"{fps} frames a second do not play evenly everywhere. Choose {choices}.")
+        raise InputError(f"{told(fps)} frames a second do not play evenly everywhere. Choose {choices}.")
 
 
 def frame_count(seconds: float, fps: int) -> int:
@@ -146,8 +152,8 @@ def frame_count(seconds: float, fps: int) -> int:
 
 def beats(bpm: float, bars: int, fps: int) -> int:
     """Frames of that many bars of four beats at a tempo; raises InputError for what is out of range."""
-    need(number(bpm, 20, 400), f"A tempo of {bpm!r} was asked for. Choose 20 to 400 beats a minute.")
-    need(whole(bars, 1, 256), f"{bars!r} bars were asked for. Choose 1 to 256.")
+    need(number(bpm, 20, 400), f"A tempo of {told(bpm)} was asked for. Choose 20 to 400 beats a minute.")
+    need(whole(bars, 1, 256), f"{told(bars)} bars were asked for. Choose 1 to 256.")
     return frame_count(bars * BEATS_IN_A_BAR * 60 / bpm, fps)
 
 

@@ -6,7 +6,9 @@ nothing flickers. Imports no torch.
 """
 
 import io
+import itertools
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
@@ -15,21 +17,43 @@ from ganart import recipes
 from ganart.filmconfig import check_fps
 
 GREY_LEVELS = 64
-COLOUR_HOLD = 8  # a pixel keeps its colour until it is wrong by more than this (0 … 255)
+COLOUR_HOLD = 8
 Indexer = Callable[[np.ndarray], np.ndarray]  # frame (H, W, C) -> palette indices (H, W)
 
 
-def gif_bytes(frames: np.ndarray, fps: int = 25, comment: dict | None = None, hold: int | None = None) -> bytes:
+@dataclass(frozen=True, eq=False)
+class Palette:
+    """colours: uint8 (K, 3). index: a frame (H, W, C) -> the places of its nearest colours (H, W). hold: a pixel
+    keeps its colour until it is wrong by more than this (0 … 255)."""
+
+    colours: np.ndarray
+    index: Indexer
+    hold: int
+
+
+def palette_of(frames: np.ndarray, pixels: int = 40_000) -> Palette:
+    """The palette for frames (N, H, W, 1 or 3): by k-means over so many of their pixels, or even greys."""
+    if frames.shape[-1] == 1 or bool((frames == frames[..., :1]).all()):
+        return _grey_palette()
+    flat = frames.reshape(-1, 3)
+    chosen = np.random.default_rng(0).integers(0, len(flat), pixels)
+    colours = _kmeans(flat[chosen].astype(np.float32), 255)
+    table = _nearest_table(colours)
+    return Palette(colours, lambda frame: table[tuple(np.moveaxis(frame >> 2, -1, 0))], COLOUR_HOLD)
+
+
+def gif_bytes(
+    frames: np.ndarray, fps: int = 25, comment: dict | None = None, palette: Palette | None = None
+) -> bytes:
     """uint8 frames (N, H, W, 1 or 3) -> a GIF that loops for ever.
 
-    fps: one of FPS. comment: JSON to carry inside. hold: see COLOUR_HOLD; by default 0 for grey clips.
+    fps: one of FPS. comment: JSON to carry inside. palette: by default that of the frames.
     Raises InputError for another fps.
     """
     check_fps(fps)
-    grey = frames.shape[-1] == 1 or bool((frames == frames[..., :1]).all())
-    palette, index = _grey_palette() if grey else _colour_palette(frames)
-    hold = (0 if grey else COLOUR_HOLD) if hold is None else hold
-    indexed = [_to_pillow(i, palette) for i in _hold(frames, index, palette, hold)]
+    palette = palette or palette_of(frames)
+    colours = _full(palette.colours)
+    indexed = [_to_pillow(places, colours) for places in _hold(frames, palette)]
     buffer = io.BytesIO()
     indexed[0].save(
         buffer,
@@ -39,24 +63,25 @@ def gif_bytes(frames: np.ndarray, fps: int = 25, comment: dict | None = None, ho
         optimize=True,
         duration=1000 // fps,
         loop=0,
-        palette=np.pad(palette, ((0, 256 - len(palette)), (0, 0))).tobytes(),  # without it, one a frame
+        palette=colours.tobytes(),  # without it, one a frame
         comment=recipes.to_json(comment or {}).encode(),
     )
     return buffer.getvalue()
 
 
-def _grey_palette() -> tuple[np.ndarray, Indexer]:
+def _full(colours: np.ndarray) -> np.ndarray:
+    """Colours (K, 3), filled up to 256 with others that no frame uses: one of them will mean "as before". All are
+    different, since Pillow takes a long time over colours that come twice."""
+    known = {tuple(colour) for colour in colours.tolist()}
+    spare = ((255, number % 256, number // 256) for number in range(65_536))
+    others = [colour for colour in itertools.islice(spare, 512) if colour not in known]
+    return np.concatenate([colours, np.array(others[: 256 - len(colours)], np.uint8).reshape(-1, 3)])
+
+
+def _grey_palette() -> Palette:
     levels = np.linspace(0, 255, GREY_LEVELS).round().astype(np.uint8)
     table = np.abs(np.arange(256)[:, None] - levels.astype(int)).argmin(1).astype(np.uint8)
-    return np.repeat(levels[:, None], 3, 1), lambda frame: table[frame[..., 0]]
-
-
-def _colour_palette(frames: np.ndarray) -> tuple[np.ndarray, Indexer]:
-    rng = np.random.default_rng(0)
-    flat = frames.reshape(-1, 3)
-    palette = _kmeans(flat[rng.integers(0, len(flat), 40_000)].astype(np.float32), 255)
-    table = _nearest_table(palette)
-    return palette, lambda frame: table[tuple(np.moveaxis(frame >> 2, -1, 0))]
+    return Palette(np.repeat(levels[:, None], 3, 1), lambda frame: table[frame[..., 0]], 0)
 
 
 def _kmeans(pixels: np.ndarray, count: int, rounds: int = 12) -> np.ndarray:
@@ -90,13 +115,13 @@ def _nearest_table(palette: np.ndarray) -> np.ndarray:
     return table
 
 
-def _hold(frames: np.ndarray, index: Indexer, palette: np.ndarray, hold: int) -> Iterable[np.ndarray]:
+def _hold(frames: np.ndarray, palette: Palette) -> Iterable[np.ndarray]:
     """Palette indices of each frame, a pixel keeping the one shown before while that is close enough."""
     shown = None
     for frame in frames:
-        indices = index(frame)
-        if hold and shown is not None:
-            close = np.abs(palette[shown].astype(np.int16) - frame).max(-1) <= hold
+        indices = palette.index(frame)
+        if palette.hold and shown is not None:
+            close = np.abs(palette.colours[shown].astype(np.int16) - frame).max(-1) <= palette.hold
             indices = np.where(close, shown, indices)
         shown = indices
         yield indices

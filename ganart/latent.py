@@ -43,40 +43,6 @@ def slerp(a: np.ndarray, b: np.ndarray, t: np.ndarray) -> np.ndarray:
     return (direction * ((1 - t) * norm_a + t * norm_b)).astype(np.float32)
 
 
-def keyframe_loop(keyframes: np.ndarray, frames: int) -> np.ndarray:
-    """A closed walk through keyframes (K, z_dim) in turn, back to the first -> (frames, z_dim).
-
-    Frame 0 is the first keyframe; the frame after the last would be it again, so the loop has no double
-    picture where it closes. Each leg takes the same time.
-    Raises InputError for fewer than two keyframes or fewer frames than keyframes.
-    """
-    count = len(keyframes)
-    if count < 2:
-        raise InputError("A walk needs at least two keyframes. Add another seed.")
-    if frames < count:
-        raise InputError(f"{frames} frames are too few for {count} keyframes. Make the film longer.")
-    position = np.arange(frames) * (count / frames)
-    leg = np.minimum(position.astype(int), count - 1)
-    path = np.empty((frames, keyframes.shape[1]), np.float32)
-    for k in range(count):
-        path[leg == k] = slerp(keyframes[k], keyframes[(k + 1) % count], position[leg == k] - k)
-    return path
-
-
-def seed_loop(seed: int, z_dim: int, frames: int) -> np.ndarray:
-    """A great circle that starts at the seed's latent and comes back to it -> (frames, z_dim).
-
-    z(t) = z cos t + w sin t, with w of the same length and at right angles to z, drawn from the same seed:
-    every point is as far from the origin as the seed's own latent, and every step is equally long.
-    """
-    z = sample_z([seed], z_dim)[0].astype(np.float64)
-    w = generator(seed, "circle").standard_normal(z_dim)
-    w -= z * (w @ z) / (z @ z)
-    w *= np.linalg.norm(z) / np.linalg.norm(w)
-    t = np.arange(frames)[:, None] * (2 * np.pi / frames)
-    return (np.cos(t) * z + np.sin(t) * w).astype(np.float32)
-
-
 def neighbours(z: np.ndarray, amount: float, count: int, seed: int) -> np.ndarray:
     """`count` variations of one latent (z_dim,) -> (count, z_dim), each of the same length as z.
 

@@ -47,9 +47,9 @@ def canvas(film: FilmConfig, width: int, height: int, most: int) -> Canvas:
         return Canvas(film.width, film.height, inner, film.smooth, ground)
     longer = max(width, height)
     factor = images.best_scale(longer, min(USUAL_SIDE, most))
-    if longer > most:
-        factor = most / longer
-    inner = round(width * factor), round(height * factor)
+    inner = width * factor, height * factor
+    if longer > most:  # even sides, for an MP4
+        inner = 2 * round(width * most / longer / 2), 2 * round(height * most / longer / 2)
     return Canvas(*inner, inner, film.smooth, ground)
 
 

@@ -80,6 +80,37 @@ def find(model_hash: str, text: str) -> Kept | None:
     return next((item for item in places(model_hash) if item.text == text), None)
 
 
+@dataclass(frozen=True)
+class Shot:
+    """A keyframe of the film that an artist is at: its place, what it is called, and how long it rests and goes on
+    (see `filmconfig.Keyframe`)."""
+
+    text: str
+    name: str
+    rest: float = 0.0
+    way: float = 1.0
+
+
+def shots(model_hash: str) -> list[Shot] | None:
+    """The keyframes of the film that the artist is at; None where none was begun."""
+    notes = _read(model_hash)
+    if "shots" not in notes:
+        return None
+    found = []
+    for item in _part(notes, "shots", list):
+        # Written by hand, perhaps.
+        with contextlib.suppress(TypeError, KeyError, ValueError, AttributeError, OverflowError):
+            times = float(item.get("rest", 0.0)), float(item.get("way", 1.0))
+            found.append(Shot(str(item["text"]), str(item["name"])[:LONGEST], *times))
+    return found
+
+
+def set_shots(model_hash: str, kept: list[Shot]) -> None:
+    """Remember the keyframes of the film."""
+    with _changing(model_hash) as notes:
+        notes["shots"] = [asdict(shot) for shot in kept]
+
+
 def _tidy(name: str) -> str:
     return " ".join(name.split())[:LONGEST]
 

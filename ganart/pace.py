@@ -12,6 +12,7 @@ from ganart import images
 from ganart.filmconfig import Keyframe
 from ganart.paths import Curve
 
+TOGETHER = 64  # pictures that are looked at in one go
 FINE, ROUNDS = 4, 2  # points looked at for each frame; how often the clock is set anew
 SLOWEST = 0.05  # of the mean speed: what hardly changes is not leapt over
 Draw = Callable[[np.ndarray], np.ndarray]  # z (N, z_dim) -> uint8 (N, H, W, C)
@@ -30,6 +31,18 @@ def distances(pictures: np.ndarray, closed: bool = True) -> np.ndarray:
     return total / 2
 
 
+def along(curve: Curve, draw: Draw, u: np.ndarray) -> np.ndarray:
+    """How far each of the pictures at u (N,) is from the one after it, the last one from the first, (N,); painted
+    a few at a time, in the memory of these."""
+    first, found = draw(curve.at(u[:1])), []
+    last = first
+    for start in range(1, len(u), TOGETHER):
+        pictures = np.concatenate([last, draw(curve.at(u[start : start + TOGETHER]))])
+        found.append(distances(pictures, closed=False))
+        last = pictures[-1:]
+    return np.concatenate([*found, distances(np.concatenate([last, first]), closed=False)])
+
+
 def variation(steps: np.ndarray) -> float:
     """The coefficient of variation of the steps between frames: their standard deviation over their mean; 0 is
     even. Steps of no change are rests, and left out."""
@@ -45,7 +58,7 @@ def even_times(curve: Curve, draw: Draw, frames: int, keyframes: Sequence[Keyfra
     count = FINE * frames
     u = np.arange(count) * (curve.legs / count)
     for _ in range(ROUNDS):
-        steps = distances(draw(curve.at(u)))
+        steps = along(curve, draw, u)
         steps = np.maximum(steps, SLOWEST * max(float(steps.mean()), 1e-9))
         edges = np.append(u, curve.legs)
         clock = np.concatenate([[0.0], np.cumsum(steps)])

@@ -43,8 +43,8 @@ def slerps(keyframes: np.ndarray) -> Curve:
 
 
 def spline(keyframes: np.ndarray) -> Curve:
-    """Through all keyframes (K, z_dim) without a corner: the periodic cubic spline, brought back to the lengths
-    that a line between the keyframes' lengths has (a spline alone would cut through the sphere)."""
+    """Through all keyframes (K, z_dim) without a corner: the periodic cubic spline, brought back to lengths that
+    go smoothly from keyframe to keyframe (a spline alone would cut through the sphere)."""
     y = np.asarray(keyframes, np.float64)
     count = len(y)
     following, before = np.roll(y, -1, 0), np.roll(y, 1, 0)
@@ -59,7 +59,7 @@ def spline(keyframes: np.ndarray) -> Curve:
         t = (u - leg)[:, None]
         s = 1 - t
         z = s * y[leg] + t * following[leg] + ((s**3 - s) * m[leg] + (t**3 - t) * m_following[leg]) / 6
-        length = s[:, 0] * lengths[leg] + t[:, 0] * np.roll(lengths, -1)[leg]
+        length = lengths[leg] + ease(t[:, 0], "smooth") * (np.roll(lengths, -1) - lengths)[leg]
         return z * (length / np.maximum(np.linalg.norm(z, axis=1), 1e-9))[:, None]
 
     return Curve(count, at)

@@ -16,6 +16,7 @@ from ganart.errors import InputError
 
 RECIPE_VERSION = 2  # 1 told films by their seeds
 MOST_BYTES = 256_000  # of a recipe
+MOST_PACKET = 6 * MOST_BYTES  # of one in XMP, where “&” is “&amp;”
 MOST_FILE = 1_000_000_000  # of a file that is looked into
 MARK = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 NAMESPACE = "https://ganart.invalid/recipe/"  # a name, no address
@@ -49,7 +50,7 @@ def xmp(values: dict | None) -> bytes:
     ).encode()
 
 
-def read(path: Path, data: bytes | None = None) -> dict | None:
+def read(path: Path, data: bytes | memoryview | None = None) -> dict | None:
     """The recipe inside a file that ganart wrote; None where there is none.
 
     data: the file's bytes, where it was never on the disk; `path` then only names it.
@@ -75,6 +76,7 @@ def read(path: Path, data: bytes | None = None) -> dict | None:
         RecursionError,
         IndexError,
         KeyError,
+        EOFError,
         zipfile.BadZipFile,
         NotImplementedError,
         RuntimeError,
@@ -114,7 +116,7 @@ def _in_gif(data: memoryview) -> bytes | None:
         while size := data[at]:
             parts.append(bytes(data[at + 1 : at + 1 + size]))
             at += 1 + size
-            if len(parts) * 255 > MOST_BYTES:
+            if (len(parts) - 1) * 255 > MOST_BYTES:
                 return None
         at += 1
         if label == 0xFE:
@@ -123,9 +125,9 @@ def _in_gif(data: memoryview) -> bytes | None:
 
 
 def _in_webp(data: memoryview) -> bytes | None:
-    packet = next((_capped(body) for kind, body in _chunks(data, 12, "little") if kind == b"XMP "), None)
-    if packet is None or b"<!" in packet:  # no entities, no document types
-        return None
+    packet = next((body for kind, body in _chunks(data, 12, "little") if kind == b"XMP "), None)
+    if packet is None or len(packet) > MOST_PACKET or b"<!" in (packet := bytes(packet)):
+        return None  # no entities, no document types
     try:
         found = ElementTree.fromstring(packet).find(f".//{{{NAMESPACE}}}recipe")
     except ElementTree.ParseError:
@@ -161,7 +163,8 @@ def _box(data: memoryview, wanted: bytes) -> memoryview | None:
 
 def _in_zip(data: memoryview) -> bytes | None:
     with zipfile.ZipFile(io.BytesIO(data)) as archive, archive.open(IN_ZIP) as file:
-        return file.read(MOST_BYTES)
+        stored = archive.getinfo(IN_ZIP).compress_type == zipfile.ZIP_STORED  # as ganart writes it
+        return file.read(MOST_BYTES) if stored else None
 
 
 _FINDERS = (

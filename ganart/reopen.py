@@ -5,7 +5,7 @@ import itertools
 
 import numpy as np
 
-from ganart import checks, directions, filmconfig, latent, loaded, models, places, run
+from ganart import checks, directions, filmconfig, images, latent, loaded, models, places, run
 from ganart.errors import GanartError, InputError
 from ganart.filmconfig import FilmConfig, Keyframe
 from ganart.models import Model
@@ -68,24 +68,35 @@ def film_of(recipe: dict, model: Model) -> FilmConfig:
     if kind == "picture":
         place = place_of(recipe, model)
         return FilmConfig(path="circle", keyframes=(Keyframe(place.text),))
+    checks.need(kind in ("walk", "grid", "growth"), "This file holds no film.")
     try:
-        return _first_film(recipe, model.card().networks.size)
-    except (KeyError, TypeError, ValueError) as error:
+        return _first_film(recipe, model)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(FOREIGN) from error
 
 
-def _first_film(recipe: dict, size: int) -> FilmConfig:
+def _first_film(recipe: dict, model: Model) -> FilmConfig:
     """As version 1 wrote it: a walk, a grid of loops or the sheets of a training, by seeds."""
     fps, scale = recipe["fps"], recipe["scale"]
     checks.need(checks.number(recipe["seconds"], 0, 1000) and checks.whole(scale, 1, 64), FOREIGN)
     frames = filmconfig.frame_count(recipe["seconds"], fps)
     keyframes = tuple(Keyframe(str(int(seed))) for seed in recipe.get("seeds", ()))
+    size = model.card().networks.size
     if recipe["kind"] == "walk":
-        return FilmConfig("slerp", keyframes, frames, fps, width=size * scale, height=size * scale)
+        return FilmConfig("slerp", keyframes, frames, fps, **_first_sides(size, size, scale))
     if recipe["kind"] == "grid":
         rows, columns = recipe["rows"], recipe["columns"]
-        sides = {"width": columns * size * scale, "height": rows * size * scale}
+        checks.need(all(checks.whole(n, 1, filmconfig.MOST_ACROSS) for n in (rows, columns)), FOREIGN)
+        sides = _first_sides(columns * size, rows * size, scale)
         return FilmConfig("circle", keyframes, frames, fps, rows=rows, columns=columns, **sides)
-    if recipe["kind"] == "growth":
-        return FilmConfig("sheets", (), frames, fps)
-    raise InputError("This file holds a picture, not a film.")
+    sheet = model.sheet()
+    height, width = (0, 0) if sheet is None else images.read_png(sheet).shape[:2]
+    return FilmConfig("sheets", (), frames, fps, **_first_sides(width, height, scale))
+
+
+def _first_sides(width: int, height: int, scale: int) -> dict[str, int]:
+    """The sides of a film of version 1, which halved what was larger than its GIFs might be until it was not."""
+    factor = 1
+    while max(width, height) > 1024 * factor:
+        factor *= 2
+    return {"width": width // factor * scale, "height": height // factor * scale}

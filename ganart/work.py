@@ -16,6 +16,7 @@ from ganart.jobs import Job, JobStatus
 KINDS = {
     "evaluate": "ganart.evaluate",
     "preview": "ganart.film",
+    "film": "ganart.film",
 }  # kind -> module with `work(request, folder, progress) -> dict`
 
 

@@ -11,13 +11,13 @@ WALL, DIRECTIONS, BREEDING, ARITHMETIC = "Wall of seeds", "Directions", "Breedin
 
 page.start()
 st.title("Explore")
-left, right = st.columns([3, 2], gap="large")
+at_hand, around = st.columns([2, 3], gap="large")  # on a phone the first comes above the other
 
-with left:
+with at_hand:
     model = choose.model()
 way = here.way(model)
 
-with right:
+with at_hand:
     above, below = st.container(), st.container()
     with below:
         here.controls(model, way)
@@ -27,7 +27,7 @@ with right:
     with above, page.error_box():
         pad(model, way, laid, smooth=st.session_state.get("save_smooth", False))
 
-with left:
+with around:
     by = st.segmented_control(
         "Explore by",
         [WALL, DIRECTIONS, BREEDING, ARITHMETIC],
@@ -35,6 +35,7 @@ with left:
         required=True,
         key="by",
         label_visibility="collapsed",
+        wrap=True,
         bind="query-params",
     )
     if by == WALL:
@@ -47,7 +48,7 @@ with left:
             selected=way.place.seed,
             marks=pins.marks(model),
             on_pick=lambda seed: here.go_to_seed(model, seed),
-            on_pin=lambda seed: here.pin_seed(model, seed),
+            on_pin=lambda seed, pinned: here.pin_seed(model, seed, pinned),
         )
         st.caption("Every whole number is a picture, the same one tomorrow and for everyone who has this model.")
     elif by == DIRECTIONS:
@@ -56,3 +57,4 @@ with left:
         breed.show(model, way)
     else:
         sums.show(model, way)
+here.settled()

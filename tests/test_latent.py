@@ -1,15 +1,10 @@
-"""Seeds, arcs and loops: what a path promises, checked against formulas written down a second time."""
+"""Seeds, arcs and what is made of latents, checked against formulas written down a second time."""
 
 import numpy as np
 import pytest
 
 from ganart import latent
 from ganart.errors import InputError
-
-
-def steps(path: np.ndarray) -> np.ndarray:
-    """Lengths of all steps of a closed path, the one that closes it last."""
-    return np.linalg.norm(np.roll(path, -1, axis=0).astype(float) - path, axis=1)
 
 
 def angle(a: np.ndarray, b: np.ndarray) -> float:
@@ -89,54 +84,6 @@ def test_slerp_joins_parallel_vectors_by_a_straight_line(factor):
     t = np.linspace(0, 1, 5)
     path = latent.slerp(a, factor * a, t)
     np.testing.assert_allclose(path, a + t[:, None] * (factor * a - a), atol=1e-5)
-
-
-@pytest.mark.parametrize(("count", "frames"), [(2, 20), (3, 30), (3, 31), (4, 50), (5, 150)])
-def test_a_walk_closes_without_a_jump_or_a_double_picture(count, frames):
-    path = latent.keyframe_loop(latent.sample_z(list(range(count)), 64), frames)
-    assert path.shape == (frames, 64) and path.dtype == np.float32
-    lengths = steps(path)
-    assert lengths[-1] <= lengths[:-1].max() * 1.001
-    assert lengths.min() > 0.3 * lengths.max()
-
-
-def test_a_walk_passes_through_its_keyframes_at_even_times():
-    keyframes = latent.sample_z([3, 1, 4], 64)
-    path = latent.keyframe_loop(keyframes, 30)
-    np.testing.assert_allclose(path[[0, 10, 20]], keyframes, atol=1e-5)
-    np.testing.assert_allclose(path[5], latent.slerp(keyframes[0], keyframes[1], np.array([0.5]))[0], atol=1e-5)
-    np.testing.assert_allclose(path[25], latent.slerp(keyframes[2], keyframes[0], np.array([0.5]))[0], atol=1e-5)
-
-
-def test_a_walk_of_as_many_frames_as_keyframes_is_the_keyframes():
-    keyframes = latent.sample_z([3, 1, 4], 8)
-    np.testing.assert_allclose(latent.keyframe_loop(keyframes, 3), keyframes, atol=1e-6)
-
-
-def test_a_walk_that_cannot_be_is_refused():
-    keyframes = latent.sample_z([3, 1, 4], 8)
-    with pytest.raises(InputError, match="two keyframes"):
-        latent.keyframe_loop(keyframes[:1], 10)
-    with pytest.raises(InputError, match="too few"):
-        latent.keyframe_loop(keyframes, 2)
-
-
-@pytest.mark.parametrize("frames", [12, 150])
-def test_a_seed_loop_has_no_seam_and_keeps_its_distance(frames):
-    loop = latent.seed_loop(11, 100, frames)
-    z = latent.sample_z([11], 100)[0]
-    assert loop.shape == (frames, 100) and loop.dtype == np.float32
-    np.testing.assert_allclose(loop[0], z, atol=1e-6)
-    lengths = steps(loop)
-    np.testing.assert_allclose(lengths, lengths[0], rtol=1e-4)
-    np.testing.assert_allclose(np.linalg.norm(loop, axis=1), np.linalg.norm(z), rtol=1e-5)
-    assert angle(loop[frames // 2], z) > 179.9  # all the way round, not to and fro
-    assert angle(loop[frames // 4], z) == pytest.approx(90, abs=0.01 + 360 * (frames % 4) / frames)
-
-
-def test_every_seed_has_a_loop_of_its_own_and_always_the_same():
-    np.testing.assert_array_equal(latent.seed_loop(5, 32, 8), latent.seed_loop(5, 32, 8))
-    assert not np.allclose(latent.seed_loop(5, 32, 8), latent.seed_loop(6, 32, 8))
 
 
 @pytest.mark.parametrize("amount", [0.0, 0.1, 0.5, 1.0])

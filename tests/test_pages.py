@@ -1,12 +1,16 @@
 """Every page in every state, run in process: it says what there is and what to do, and never shows a traceback."""
 
 import dataclasses
+import io
+import json
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+import streamlit as st
 from PIL import Image
+from streamlit.runtime.state.session_state import STREAMLIT_INTERNAL_KEY_PREFIX
 from streamlit.testing.v1 import AppTest
 
 from ganart import (
@@ -15,19 +19,29 @@ from ganart import (
     dataset,
     directions,
     evaluation,
+    export,
+    images,
     jobs,
     latent,
     launch,
     models,
     notes,
+    places,
+    planes,
+    recipes,
+    render,
     run,
     share,
     train,
     workspace,
 )
 from ganart.config import NetworkConfig, TrainConfig
+from ganart.models import Model
+from ganart.networks import Generator
+from ganart.notes import Kept
+from ganart.places import Way
 from ganart.run import Run, Status
-from ganart.ui import steer
+from ganart.ui import breed, sums
 
 ROOT = Path(__file__).parent.parent
 TINY = NetworkConfig(size=32, channels=3, z_dim=8, width=4)
@@ -337,37 +351,363 @@ def test_explore_and_animate_without_a_model_say_what_to_do():
         assert "no model to play with yet" in text_of(open_page(name))
 
 
-def test_explore_shows_a_wall_and_a_seed(finished):
-    at = open_page("explore", model=finished.id, seed="7")
-    assert "Seed 7" in text_of(at)
-    walls = at.get("bidi_component")
-    assert len(walls) == 2
-    at.number_input(key="seed").set_value(11).run()
-    assert "Seed 11" in text_of(check(at))
+# --- explore
 
 
-def test_explore_moves_a_picture_along_directions(finished):
-    """What the sliders say is what is drawn, and can be drawn again from what is written into the file."""
-    at = open_page("explore", model=finished.id, seed="7")
+def tell(at: AppTest, key: str, event: str, value: object) -> AppTest:
+    """As its component in the browser would: something happened on the part of the page with this key."""
+    (part,) = [found for found in at.get("bidi_component") if found.proto.id.endswith(f"-{key}")]
+    states = at._tree.get_widget_states()
+    states.widgets.add(
+        id=f"{STREAMLIT_INTERNAL_KEY_PREFIX}_{part.proto.id}__events",
+        json_trigger_value=json.dumps([{"event": event, "value": value}]),
+    )
+    return check(at._run(states))
+
+
+def say(at: AppTest, key: str, **values: object) -> AppTest:
+    """As its component in the browser would: this is how it is now."""
+    (part,) = [found for found in at.get("bidi_component") if found.proto.id.endswith(f"-{key}")]
+    states = at._tree.get_widget_states()
+    states.widgets.add(id=part.proto.id, json_value=json.dumps(values))
+    return check(at._run(states))
+
+
+def drag(at: AppTest, x: float, y: float) -> AppTest:
+    """As the pad would: the hand let go here."""
+    return say(at, "pad", spot={"x": x, "y": y, "turn": shown(at, "pad")["turn"]})
+
+
+def pin(at: AppTest, turn: int, **seeds: bool) -> AppTest:
+    """As the wall would: these seeds are to be pinned, or no longer."""
+    at = say(at, "seeds", pinned={"turn": turn, "seeds": {seed.strip("_"): on for seed, on in seeds.items()}})
+    assert shown(at, "seeds")["heard"] == turn
+    return at
+
+
+def shown(at: AppTest, key: str) -> dict:
+    """What a component is told to show."""
+    (part,) = [found for found in at.get("bidi_component") if found.proto.id.endswith(f"-{key}")]
+    mixed = part.proto.mixed.json if part.proto.WhichOneof("data") == "mixed" else part.proto.json
+    return json.loads(mixed)
+
+
+def way(at: AppTest) -> Way:
+    """The way through the model that is looked at."""
+    return list(at.session_state["ways"].values())[-1]
+
+
+def press(at: AppTest, label: str) -> AppTest:
+    return check(next(button for button in at.button if button.label == label).click().run())
+
+
+@pytest.fixture
+def painter(make_painter) -> Model:
+    """A model to explore."""
+    return make_painter()
+
+
+def kept_of(model: Model) -> list[Kept]:
+    return notes.places(model.card().hash)
+
+
+def test_explore_opens_at_a_seed(painter):
+    at = open_page("explore", at="7")
+    assert "**Seed 7**" in text_of(at)
+    assert way(at).place.seed == 7 and at.query_params["at"] == "7"
+    assert shown(at, "seeds")["selected"] == 7
+    assert shown(at, "pad")["title"].startswith("Seed 7, painted by painter")
+    assert way(open_page("explore")).place.seed == 0
+
+
+def test_explore_opens_at_an_exact_latent(painter):
+    text = places.write(latent.sample_z([5], TINY.z_dim)[0] / 3)
+    at = open_page("explore", at=text)
+    assert way(at).place.text == text and at.query_params["at"] == text
+    assert "A place from a link" in text_of(at) and shown(at, "seeds")["selected"] is None
+    notes.keep(painter.card().hash, Kept(text, "Dawn", pinned=True))
+    assert "**Dawn**" in text_of(open_page("explore", at=text))
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("nonsense", "is no place in a latent space"),
+        ("9999999999", "seeds lie between 0 and"),
+        (places.write(np.zeros(100)), "This place has 100 values, but the model takes 8"),
+        (places.write(np.full(8, np.nan)), "holds values that are not numbers"),
+        ("z.AAAAA", "cut off"),
+    ],
+)
+def test_explore_says_what_is_wrong_with_a_link_and_shows_a_picture(painter, asked, said):
+    at = open_page("explore", at=asked)
+    (error,) = at.error
+    assert said in error.value
+    assert way(at).place.seed == 0 and at.query_params["at"] == "0"
+    assert not check(at.run()).error, "it was said again"
+
+
+def test_explore_goes_to_a_seed_of_the_wall_and_back(painter):
+    at = tell(open_page("explore", at="7"), "seeds", "picked", 12)
+    assert "**Seed 12**" in text_of(at) and at.query_params["at"] == "12"
+    at = check(at.button(key="undo").click().run())
+    assert "**Seed 7**" in text_of(at) and at.button(key="undo").disabled
+    at = check(at.button(key="redo").click().run())
+    assert "**Seed 12**" in text_of(at) and at.button(key="redo").disabled
+    at = tell(at, "seeds", "picked", "no seed")
+    assert "**Seed 12**" in text_of(at)
+
+
+def test_an_address_that_the_browser_had_not_heard_of_yet_leads_nowhere(painter):
+    """Clicks may come faster than answers: then a rerun tells an address from before the last click."""
+    at = tell(open_page("explore", at="7"), "seeds", "picked", 12)
+    at.query_params["at"] = "7"
+    at = pin(at, 1, _3=True)
+    assert "**Seed 12**" in text_of(at) and at.query_params["at"] == "12"
+    at.session_state["at_settled"] = time.monotonic() - 60
+    at.query_params["at"] = "7"  # now somebody went back in the browser
+    assert "**Seed 7**" in text_of(check(at.run()))
+
+
+def test_the_pad_goes_where_the_hand_lets_go(painter):
+    at = drag(open_page("explore", at="7"), 0.5, -0.25)
+    start = latent.sample_z([7], TINY.z_dim)[0]
+    expected = planes.around(start, 0).at(np.array([[0.5, -0.25]]))[0]
+    assert way(at).place.z.tobytes() == expected.tobytes()
+    assert at.query_params["at"] == places.write(expected) and "**Near seed 7**" in text_of(at)
+    assert shown(at, "pad")["spot"] == [0.5, -0.25], "the pad lay down anew under the hand"
+    at = drag(at, 0.1, 0.2)
+    assert way(at).place.z.tobytes() == planes.around(start, 0).at(np.array([[0.1, 0.2]]))[0].tobytes()
+    at = check(at.button(key="undo").click().run())
+    assert way(at).place.z.tobytes() == expected.tobytes() and shown(at, "pad")["spot"] == [0.5, -0.25]
+
+
+def test_the_pad_lies_as_one_asks(painter):
+    at = drag(open_page("explore", at="7"), 0.5, 0.5)
+    at = press(at, "Start again from here")
+    assert shown(at, "pad")["spot"] == [0, 0] and "Near seed 7" in text_of(at)
+    query = shown(at, "pad")["query"]
+    at = press(at, "Another plane")
+    assert shown(at, "pad")["query"] != query and "Near seed 7" in text_of(at)
+    at = check(at.segmented_control(key="plane").set_value("directions").run())
+    z = way(at).place.z
+    at = drag(at, 0.5, 0.0)
+    moved = directions.move(z, directions.ganspace(generator_of(painter), 1), np.array([0.5 * planes.SIGMAS]))
+    np.testing.assert_allclose(way(at).place.z, moved, rtol=1e-5)
+    at = check(at.segmented_control(key="plane").set_value("three").run())
+    assert "Pin three pictures" in text_of(at)
+    at = pin(at, 1, _3=True, _4=True, _5=True)
+    at = drag(at, *planes.CORNERS[1])
+    np.testing.assert_allclose(way(at).place.z, latent.sample_z([4], TINY.z_dim)[0], rtol=1e-4, atol=1e-5)
+    assert "Between Seed 3, Seed 4, Seed 5" in text_of(at)
+
+
+def generator_of(model: Model) -> Generator:
+    return checkpoint.load_generator(model.path)[0]
+
+
+def test_a_slider_moves_exactly_along_its_direction(painter):
+    at = open_page("explore", at="7", by="Directions")
+    found = directions.ganspace(generator_of(painter), 6)
+    start = latent.sample_z([7], TINY.z_dim)[0]
     sliders = [slider for slider in at.slider if str(slider.key).startswith("move-ganspace-")]
-    assert len(sliders) == 6 and "moved" not in text_of(at)
-    sliders[1].set_value(2.0).run()
-    assert "Seed 7, moved" in text_of(check(at))
-    model = models.find_model(finished.id)
-    G, told = checkpoint.load_generator(model.path)
-    moves = steer.Moves("ganspace", directions.ganspace(G, 6), np.array([0, 2.0, 0, 0, 0, 0]), 1.0)
-    z = latent.sample_z([7], TINY.z_dim)[0]
-    assert moves.recipe() == {"directions": {"kind": "ganspace", "amounts": [0, 2, 0, 0, 0, 0]}, "truncation": 1.0}
-    np.testing.assert_allclose(moves.apply(z), z + 2 * moves.directions[1], rtol=1e-5)
-    np.testing.assert_allclose(moves.apply(np.stack([z, 2 * z]))[0], moves.apply(z))
-    at.slider(key="truncation").set_value(0.5).run()
-    next(b for b in at.button if b.label == "Set all to 0").click().run()
-    check(at)
-    assert at.slider(key="truncation").value == 1 and "moved" not in text_of(at)
-    names = [field for field in at.text_input if str(field.key).startswith("name-ganspace-0")]
-    names[0].set_value("the light").run()
-    assert notes.direction_names(told.hash, "ganspace") == {0: "the light"}
+    np.testing.assert_allclose([slider.value for slider in sliders], found @ start, atol=0.006)
+    at = check(sliders[1].set_value(2.0).run())
+    expected = found @ start
+    expected[1] = 2.0
+    np.testing.assert_allclose(found @ way(at).place.z, expected, atol=1e-5)
+    rest = start - (found @ start) @ found
+    np.testing.assert_allclose(way(at).place.z - (found @ way(at).place.z) @ found, rest, atol=1e-5)
+    assert "**Seed 7, moved**" in text_of(at)
+    at = check(at.button(key="undo").click().run())
+    assert way(at).place.seed == 7
+    assert at.slider(key=sliders[1].key).value == round(float((found @ start)[1]), 2)
+
+
+def test_truncation_sets_the_length(painter):
+    at = open_page("explore", at="7", by="Directions")
+    start = latent.sample_z([7], TINY.z_dim)[0]
+    length = float(np.linalg.norm(start) / np.sqrt(TINY.z_dim))
+    assert at.slider(key="truncation").value == round(length, 2)
+    at = check(at.slider(key="truncation").set_value(0.5).run())
+    np.testing.assert_allclose(way(at).place.z, start * (0.5 / length), rtol=1e-5)
+    assert at.slider(key="truncation").value == 0.5
+
+
+def test_directions_can_be_named(painter):
+    at = open_page("explore", by="Directions")
+    field = next(field for field in at.text_input if str(field.key).startswith("name-ganspace-0"))
+    at = check(field.set_value("the  light").run())
+    assert notes.direction_names(painter.card().hash, "ganspace") == {0: "the light"}
     assert "the light" in [slider.label for slider in at.slider]
+    at = check(at.segmented_control(key="directions").set_value("sefa").run())
+    assert "Direction 1" in [slider.label for slider in at.slider]
+    at = check(at.segmented_control(key="plane").set_value("directions").run())
+    assert at.selectbox(key="across").options[:2] == ["the light", "Direction 2"]
+
+
+def test_pictures_are_pinned_liked_and_named(painter):
+    at = press(press(open_page("explore", at="7"), "Pin"), "Like")
+    assert kept_of(painter) == [Kept("7", "Seed 7", pinned=True, liked=True)]
+    at = check(at.text_input(key="place_name").set_value("  Dawn ").run())
+    assert "**Dawn**" in text_of(at)
+    at = drag(at, 0.3, 0.3)
+    at = press(at, "Pin")
+    assert at.text_input(key="place_name").value == "Near seed 7", "it shows another picture's name"
+    assert kept_of(painter) == [
+        Kept("7", "Dawn", pinned=True, liked=True),
+        Kept(way(at).place.text, "Near seed 7", pinned=True),
+    ]
+    assert shown(at, "tray-pinned")["labels"] == ["Dawn", "Near seed 7"]
+    assert shown(at, "seeds")["marks"] == {"7": "pinned"}
+    at = tell(at, "tray-pinned", "picked", 0)
+    assert way(at).place.seed == 7
+    at = press(at, "Pinned")
+    assert kept_of(painter)[0] == Kept("7", "Dawn", liked=True) and shown(at, "seeds")["marks"] == {"7": "liked"}
+    at = check(at.segmented_control(key="kept").set_value("liked").run())
+    assert shown(at, "tray-liked")["labels"] == ["Dawn"]
+    press(at, "Liked")
+    assert len(kept_of(painter)) == 1, "what is neither pinned nor liked was kept"
+
+
+def test_names_are_shown_as_they_were_typed(painter):
+    """A name may come with a file from anywhere; it is to fetch no pictures."""
+    at = press(open_page("explore", at="7"), "Pin")
+    at = check(at.text_input(key="place_name").set_value("![](https://else/seen.png)").run())
+    assert "![" not in text_of(at) and r"\!\[\](https\://else/seen.png)" in text_of(at)
+
+
+def test_seeds_are_pinned_from_the_wall_and_taken_off(painter):
+    at = pin(open_page("explore", at="7"), 1, _12=True, _3=True, nonsense=True)
+    assert kept_of(painter) == [Kept("12", "Seed 12", pinned=True), Kept("3", "Seed 3", pinned=True)]
+    assert way(at).place.seed == 7
+    pin(at, 2, _12=False, _3=True)
+    assert kept_of(painter) == [Kept("3", "Seed 3", pinned=True)]
+
+
+def test_breeding_two_generations(painter):
+    at = open_page("explore", at="7", by="Breeding")
+    children = shown(at, "children")
+    assert children["labels"] == ["Child of seed 7"] * breed.CHILDREN
+    at = tell(at, "children", "picked", 3)
+    first = way(at).place
+    assert (first.label, first.line) == ("Child of seed 7", ("7",))
+    start = latent.sample_z([7], TINY.z_dim)[0]
+    np.testing.assert_allclose(np.linalg.norm(first.z), np.linalg.norm(start), rtol=1e-5)
+    np.testing.assert_allclose(first.z @ start, start @ start * np.cos(0.2 * np.pi / 2), rtol=1e-4)
+    assert shown(at, "lineage")["labels"] == ["Seed 7"]
+    at = tell(press(at, "Eight others"), "children", "picked", 0)
+    assert way(at).place.line == ("7", first.text)
+    assert shown(at, "lineage")["labels"] == ["Seed 7", "Ancestor 2"]
+    at = tell(at, "lineage", "picked", 1)
+    assert way(at).place.text == first.text and way(at).place.line == ("7",)
+    at = check(at.slider(key="strength").set_value(0.0).run())
+    assert "all children would be the picture itself" in text_of(at)
+
+
+def test_children_of_two_take_after_both(painter):
+    hash = painter.card().hash
+    near = [places.of_seed(seed, TINY.z_dim) for seed in (1, 2, 3)]
+    for place in near:  # alike by name, as places on the pad are
+        notes.keep(hash, Kept(places.write(place.z), "Near seed 0", pinned=True))
+    at = open_page("explore", at="7", by="Breeding")
+    parents = at.selectbox(key="parent")
+    assert parents.options[1:] == ["Near seed 0", "Near seed 0 (2)", "Near seed 0 (3)"]
+    at = check(parents.select_index(2).run())
+    at = tell(check(at.slider(key="strength").set_value(0.0).run()), "children", "picked", 0)
+    assert "Child of seed 7 and near seed 0" in text_of(at)
+    basis = directions.sefa(generator_of(painter), TINY.z_dim)
+    parts = np.stack([basis @ z for z in (latent.sample_z([7], TINY.z_dim)[0], near[1].z)])
+    off = np.abs(parts - basis @ way(at).place.z)
+    np.testing.assert_allclose(off.min(0), 0, atol=1e-4)
+    assert (off > 0.01).any(), "nothing came from one of the parents"
+
+
+def test_arithmetic_with_too_few_pins_says_what_to_do(painter):
+    at = open_page("explore", by="Arithmetic")
+    assert "Pin at least 3 pictures first" in text_of(at)
+    for seed in (1, 2):
+        notes.keep(painter.card().hash, Kept(str(seed), f"Seed {seed}", pinned=True))
+    assert "Pin at least 3 pictures first" in text_of(check(at.run()))
+
+
+def test_arithmetic_with_pins(painter):
+    for seed in range(5):
+        notes.keep(painter.card().hash, Kept(str(seed), f"Seed {seed}", pinned=True))
+    at = open_page("explore", by="Arithmetic")
+    groups = [(0, 1, 2), (2, 3, 4), (0, 2, 4)]
+    for name, group in zip(sums.NAMES, groups, strict=True):
+        assert "choose 3 more" in text_of(at)
+        for index in group:
+            at = tell(at, f"sum-{name}", "picked", index)
+        assert shown(at, f"sum-{name}")["selected"] == list(group)
+    at = tell(at, "sum", "picked", sums.AROUND // 2)
+    expected = latent.arithmetic(*(latent.sample_z(list(group), TINY.z_dim) for group in groups))
+    assert way(at).place.z.tobytes() == expected.tobytes() and "**A sum**" in text_of(at)
+    at = tell(at, "sum-These", "picked", 0)
+    assert "choose 1 more" in text_of(at) and shown(at, "sum-These")["selected"] == [1, 2]
+
+
+def test_a_saved_picture_leads_back(painter, make_painter, monkeypatch):
+    """To the model, the place, its name and its ancestors."""
+    make_painter("another", seed=1)
+    made = []
+    monkeypatch.setattr(st, "download_button", lambda _, data, **__: made.append(data))
+    at = tell(open_page("explore", model="painter", at="7", by="Breeding"), "children", "picked", 3)
+    at = press(at, "Pin")
+    at = check(at.text_input(key="place_name").set_value("Dawn").run())
+    saved, data = way(at).place, made[-1]()
+    with Image.open(io.BytesIO(data)) as png:
+        assert png.size == (1024, 1024)
+        picture = np.asarray(png.resize((32, 32), Image.Resampling.NEAREST))
+    np.testing.assert_array_equal(picture, render.pictures(generator_of(painter), saved.z[None].copy())[0])
+
+    for model in ("painter", "another"):
+        at = open_page("explore", model=model, at="3")
+        at = check(at.file_uploader[0].upload("picture.png", data).run())
+        assert at.selectbox(key="model").value == "painter"
+        assert (way(at).place.text, way(at).place.line) == (saved.text, saved.line)
+        assert "**Dawn**" in text_of(at) and "Back at Dawn." in text_of(at)
+        assert at.query_params["at"] == saved.text
+
+
+def test_a_picture_of_something_else_is_refused_in_a_sentence(painter):
+    def said(data: bytes) -> str:
+        at = open_page("explore")
+        return text_of(check(at.file_uploader[0].upload("picture.png", data).run()))
+
+    picture = np.zeros((32, 32, 3), np.uint8)
+    assert "no recipe of ganart inside" in said(images.encode(picture))
+    assert "whatever its name says" in said(b"no picture")
+    foreign = export.png_bytes(picture, recipes.recipe("ab" * 32, kind="picture", place="3"))
+    assert "not in this workspace" in said(foreign)
+
+
+def test_another_model_keeps_the_seed_and_each_has_its_own_way(painter, make_painter):
+    make_painter("another", seed=1)
+    at = open_page("explore", model="painter", at="7")
+    at = check(at.selectbox(key="model").set_value("another").run())
+    assert "painted by another" in shown(at, "pad")["title"] and way(at).place.seed == 7
+    at = drag(at, 0.5, 0.5)
+    at = check(at.selectbox(key="model").set_value("painter").run())
+    assert "**Seed 7**" in text_of(at) and at.button(key="undo").disabled
+    at = check(at.selectbox(key="model").set_value("another").run())
+    assert "**Near seed 7**" in text_of(at) and not at.error
+
+
+def test_a_run_that_saves_again_is_explored_on(painter, make_painter):
+    at = drag(open_page("explore", at="7"), 0.5, 0.5)
+    text, before = way(at).place.text, shown(at, "pad")["picture"]
+    make_painter(seed=1)
+    at = drag(at, 0.2, 0.2)
+    assert way(at).place.text != text and shown(at, "pad")["picture"] != before
+    make_painter(seed=2)
+    at = tell(at, "seeds", "picked", 12)
+    assert way(at).place.seed == 12
+    make_painter(seed=3)
+    at = check(at.button(key="undo").click().run())
+    at = check(at.button(key="undo").click().run())
+    assert way(at).place.text == text
 
 
 def test_explore_with_a_model_that_is_gone_or_damaged(finished):

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from ganart import directions, export, images, latent, loaded, models, places, recipes, reopen
+from ganart.card import read_card
 from ganart.errors import InputError
+from ganart.run import Run
 
 Z = latent.sample_z([3], 8)[0] / 2
 
@@ -33,6 +35,23 @@ def test_a_damaged_model_beside_it_does_no_harm(make_painter, home):
     for name, data in (("a", b""), ("b", b"hello"), ("z", wanted.path.read_bytes()[:100])):
         (home / "models" / f"{name}.safetensors").write_bytes(data)
     assert reopen.model_of(recipes.recipe(wanted.card().hash)) == wanted
+
+
+def test_models_that_come_with_the_program_are_found(make_painter):
+    make_painter()
+    model = models.pretrained()[0]
+    assert reopen.model_of(recipes.recipe(model.card().hash)) == model
+
+
+def test_every_model_that_a_run_keeps_is_found(make_painter, home):
+    made = [make_painter(f"step-{step}", seed=step).path for step in range(3)]
+    run = Run(home / "runs" / "0001-dawn")
+    (run.folder / "checkpoints").mkdir(parents=True)
+    targets = {"0001-dawn": run.best, "0001-dawn@last": run.model, "0001-dawn@250": run.checkpoint_path(250)}
+    for path, target in zip(made, targets.values(), strict=True):
+        path.rename(target)
+    for name, path in targets.items():
+        assert reopen.model_of(recipes.recipe(read_card(path).hash)).id == name
 
 
 @pytest.mark.parametrize(
@@ -194,8 +213,43 @@ def test_no_recipe_leads_out_of_where_latents_lie(make_painter):
     assert abs(place.z).max() == places.FARTHEST
 
 
-def test_models_are_looked_for_among_those_that_pages_list(make_painter):
-    """Also the ones that come with the program."""
-    make_painter()
-    for model in models.pretrained()[:1]:
-        assert reopen.model_of(recipes.recipe(model.card().hash)) == model
+# --- films
+
+WALK = {"kind": "walk", "seeds": [3, 14], "seconds": 6, "fps": 25, "scale": 4}
+GRID = {**WALK, "kind": "grid", "seeds": [1, 2, 3, 4], "rows": 2, "columns": 2}
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        {},
+        {"kind": "film"},
+        {"kind": "film", "film": [1]},
+        {"kind": "film", "film": {"keyframes": [{"place": "../x"}] * 2}},
+        {"kind": "film", "film": {"keyframes": [5, 6]}},
+        {**WALK, "kind": None},
+        {**WALK, "kind": ["walk"]},
+        {**WALK, "seeds": None},
+        {**WALK, "seeds": [3]},
+        {**WALK, "seeds": [3, "x"]},
+        {**WALK, "seeds": [3, -1]},
+        {**WALK, "seeds": [3, math.inf]},
+        {**WALK, "seeds": [3, math.nan]},
+        {**WALK, "seeds": [[3], [4]]},
+        {**WALK, "seeds": list(range(5000))},
+        {**WALK, "seconds": math.nan},
+        {**WALK, "seconds": "6"},
+        {**WALK, "fps": 24},
+        {**WALK, "scale": 10**400},
+        {**GRID, "rows": None},
+        {**GRID, "rows": 3},
+        {**GRID, "columns": math.inf},
+        {"kind": "picture", "place": "x"},
+    ],
+)
+def test_a_damaged_film_is_refused_in_a_sentence(make_painter, recipe):
+    with pytest.raises(InputError) as refusal:
+        reopen.film_of(json.loads(json.dumps(recipe)), make_painter())
+    assert str(refusal.value).endswith(".") and len(str(refusal.value)) < 250
+    for whole in (WALK, GRID):
+        assert len(reopen.film_of(whole, make_painter()).keyframes) == len(whole["seeds"])

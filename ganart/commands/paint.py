@@ -54,6 +54,8 @@ def timelapse(options: argparse.Namespace) -> None:
 
     model = models.find_model(options.run)
     values = _common(options)
+    if options.grid and not options.seeds:
+        raise InputError("A grid of what? Say it with --seeds, such as --seeds 0-8 --grid 3x3.")
     if options.seeds:
         keyframes = tuple(Keyframe(str(seed)) for seed in latent.parse_seeds(options.seeds))
         rows, columns = grid_shape(options.grid) if options.grid else (1, 1)

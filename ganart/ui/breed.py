@@ -6,7 +6,7 @@ import streamlit as st
 from ganart import latent, loaded, places
 from ganart.models import Model
 from ganart.places import Place, Way
-from ganart.ui import here, pins
+from ganart.ui import here, pins, words
 
 CHILDREN = 8
 ALONE = "None: it alone"
@@ -17,11 +17,12 @@ def show(model: Model, way: Way) -> None:
     _, card = loaded.generator(model)
     place, state = way.place, st.session_state
     others = {other.text: other for other in pins.pinned(model) if other.text != place.text}
+    names = dict(zip(others, words.distinct([other.label for other in others.values()]), strict=True))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = st.selectbox(
             "Other parent",
             [ALONE, *others],
-            format_func=lambda text: others[text].label if text in others else text,
+            format_func=lambda text: names.get(text, text),
             key="parent",
             help="One of your pins. Each child takes every direction of the model's from one parent or the other.",
         )
@@ -70,7 +71,7 @@ def _children(model: Model, place: Place, partner: Place | None, strength: float
 def _parent(model: Model, place: Place, role: str) -> None:
     with st.container(width=110, gap="xsmall"):
         pins.pictures(model, [place], key=f"parent-{role}", title=role, across=1, side=100)
-        st.caption(f"{role}: {place.label}")
+        st.caption(f"{role}: {words.plain(place.label)}")
 
 
 def _lineage(model: Model, way: Way, z_dim: int) -> None:

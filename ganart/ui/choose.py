@@ -20,6 +20,8 @@ def model() -> Model:
             found[asked] = models.find_model(asked)  # a checkpoint of a run, such as 0003-van-gogh@12000
         except GanartError:
             st.warning(f"There is no model “{asked}” any more. Here is another one.", icon=":material/help:")
+    if (switched := st.session_state.pop("switched", None)) in found:
+        st.session_state.model = switched
     chosen = found[st.selectbox("Model", list(found), key="model", bind="query-params")]
     try:
         loaded.generator(chosen)
@@ -27,3 +29,8 @@ def model() -> Model:
         st.error(str(error), icon=":material/error:")
         st.stop()
     return chosen
+
+
+def switch(model: Model) -> None:
+    """Before the page runs again: to another model."""
+    st.session_state.switched = model.id

@@ -1,5 +1,6 @@
 """Where one is in a model's latent space: the way there, and what can be done with the picture."""
 
+import time
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -9,9 +10,10 @@ from ganart import export, images, loaded, notes, places, recipes, reopen, works
 from ganart.models import Model
 from ganart.notes import Kept
 from ganart.places import Place, Way
-from ganart.ui import page
+from ganart.ui import choose, page, timeline, words
 
 SIDES = (256, 512, 1024, 2048)  # px, of a saved picture
+LATE = 1.0  # seconds after a run of the page in which a browser may still tell the address from before it
 
 
 def way(model: Model) -> Way:
@@ -19,59 +21,90 @@ def way(model: Model) -> Way:
     _, card = loaded.generator(model)
     state, asked = st.session_state, st.query_params.get("at")
     ways: dict[str, Way] = state.setdefault("ways", {})
-    ours = asked == state.get("at_told")  # the address is what was written there, not a link
+    _follow_a_new_save(model, card.hash, card.networks.z_dim)
+    told, settled = state.get("at_told"), state.pop("at_settled", None)
+    # An address that is not a link: what was written there, or, of a click that came before the browser heard of
+    # it, what had been written before.
+    ours = told is not None and (asked == told or settled is None or time.monotonic() - settled < LATE)
+    text = told if ours else asked
     found = ways.get(card.hash)
-    if found is None or (asked is not None and not ours):
+    if found is None or (text is not None and not ours):
         place = places.of_seed(0, card.networks.z_dim)
         with page.error_box():
-            if asked is not None and (not ours or asked.isdecimal()):
-                kept = notes.find(card.hash, asked)
-                place = places.read(asked, card.networks.z_dim, kept.name if kept else "")
+            if text is not None and (not ours or text.isdecimal()):
+                kept = notes.find(card.hash, text)
+                place = places.read(text, card.networks.z_dim, kept.name if kept else "")
         if found is None:
             found = ways[card.hash] = Way.begin(place)
         else:
             found.go(place)
-    if asked != found.place.text:
+    if not asked == told == found.place.text:
         st.query_params["at"] = found.place.text
     state.at_told = found.place.text
     return found
 
 
+def settled() -> None:
+    """Last line of a page that asks for the way: from here on, another address is one that somebody chose."""
+    st.session_state.at_settled = time.monotonic()
+
+
+def _follow_a_new_save(model: Model, model_hash: str, z_dim: int) -> None:
+    """A run that saves while one explores it is another model, but the way through it goes on."""
+    ways, before = st.session_state.ways, st.session_state.get("way_of", (model.id, model_hash))
+    if before[0] == model.id and model_hash not in ways and before[1] in ways:
+        found = ways.pop(before[1])
+        if len(found.place.z) == z_dim:
+            ways[model_hash] = found
+    st.session_state.way_of = (model.id, model_hash)
+
+
+@page.error_box()
 def go(model: Model, place: Place) -> None:
-    """In a callback: to another place."""
+    """In a callback, or before the page runs again: to another place."""
     _, card = loaded.generator(model)
-    st.session_state.ways[card.hash].go(place)
+    _follow_a_new_save(model, card.hash, card.networks.z_dim)
+    ways = st.session_state.ways
+    if card.hash in ways:
+        ways[card.hash].go(place)
+    else:
+        ways[card.hash] = Way.begin(place)
 
 
+@page.error_box()
 def go_to_seed(model: Model, seed: int) -> None:
     """In a callback: to the place of a seed."""
     _, card = loaded.generator(model)
     go(model, places.of_seed(seed, card.networks.z_dim))
 
 
-def pin_seed(model: Model, seed: int) -> None:
+@page.error_box()
+def pin_seed(model: Model, seed: int, pinned: bool) -> None:
     """In a callback: pin a seed, or take it off the pins."""
     _, card = loaded.generator(model)
-    found = notes.find(card.hash, str(seed))
-    mark(model, places.of_seed(seed, card.networks.z_dim), pinned=not (found and found.pinned))
+    mark(model, places.of_seed(seed, card.networks.z_dim), pinned=pinned)
 
 
+@page.error_box()
 def step(model: Model, by: int) -> None:
     """In a callback: back or forth on the way."""
     _, card = loaded.generator(model)
-    st.session_state.ways[card.hash].step(by)
+    _follow_a_new_save(model, card.hash, card.networks.z_dim)
+    if found := st.session_state.ways.get(card.hash):
+        found.step(by)
 
 
+@page.error_box()
 def mark(model: Model, place: Place, **marks: bool) -> None:
     """In a callback: pin a place or like it, or no longer."""
     _, card = loaded.generator(model)
     found = notes.find(card.hash, place.text)
     before = {"pinned": found.pinned, "liked": found.liked} if found else {}
     name = found.name if found else place.label
-    with page.error_box():
-        notes.keep(card.hash, Kept(place.text, name, **{**before, **marks}, line=place.line))
+    notes.keep(card.hash, Kept(place.text, name, **{**before, **marks}, line=place.line))
 
 
+@page.error_box()
 def _rename(model: Model, place: Place) -> None:
     _, card = loaded.generator(model)
     name = st.session_state.place_name.strip()
@@ -92,7 +125,7 @@ def controls(model: Model, way: Way) -> None:
     place = way.place
     kept = notes.find(card.hash, place.text)
     pinned, liked = (kept.pinned, kept.liked) if kept else (False, False)
-    st.markdown(f"**{name_of(model, place)}**")
+    st.markdown(f"**{words.plain(name_of(model, place))}**")
     with st.container(horizontal=True, vertical_alignment="center"):
         for name, by, able, keys in (
             ("undo", -1, way.can_undo, "Mod+Z"),
@@ -134,37 +167,29 @@ def controls(model: Model, way: Way) -> None:
             _link(model, place)
         if kept:
             with st.popover("Name", icon=":material/edit:"):
+                st.session_state.place_name = kept.name
                 st.text_input(
                     "Name",
-                    kept.name,
                     max_chars=notes.LONGEST,
                     key="place_name",
                     on_change=_rename,
                     args=(model, place),
                 )
-        keyframes = frames_of(model)
         st.button(
             "Add to the film",
             icon=":material/movie:",
             key="film",
-            on_click=keyframes.append,
-            args=(place,),
+            on_click=timeline.add,
+            args=(model, [place]),
             help="As the next keyframe on the page Animate.",
         )
-    if keyframes:
-        count = "1 keyframe" if len(keyframes) == 1 else f"{len(keyframes)} keyframes"
+    if count := len(notes.shots(card.hash) or []):
         st.page_link(
             "pages/animate.py",
-            label=f"Animate {count}",
+            label="Animate 1 keyframe" if count == 1 else f"Animate {count} keyframes",
             icon=":material/animation:",
             query_params={"model": model.id},
         )
-
-
-def frames_of(model: Model) -> list[Place]:
-    """The keyframes of the film that this tab is at, for this model; pages change it in place."""
-    _, card = loaded.generator(model)
-    return st.session_state.setdefault("keyframes", {}).setdefault(card.hash, [])
 
 
 def _save(model: Model, place: Place) -> None:
@@ -234,10 +259,8 @@ def open_file(model: Model) -> None:
         painter = model if card.hash == recipe.get("model") else reopen.model_of(recipe)
         place = reopen.place_of(recipe, painter)
         st.session_state.open_turn = turn + 1  # frees what the uploader holds
-        st.session_state.opened = f"Back at {place.label}."
-        if painter is model:
-            go(model, place)
-            st.rerun()
-        st.session_state.pop("model", None)
-        st.query_params.from_dict({"model": painter.id, "at": place.text})
+        st.session_state.opened = f"Back at {words.plain(place.label)}."
+        go(painter, place)
+        if painter is not model:
+            choose.switch(painter)
         st.rerun()

@@ -6,11 +6,9 @@ import streamlit as st
 
 from ganart.models import Model
 from ganart.places import MIDDLE, Place, Way
-from ganart.ui import pins, steer
+from ganart.ui import pins, steer, words
 
 KINDS = {"around": "All around", "directions": "Two directions", "three": "Three pins"}
-
-
 THREE_MIDDLE = (0.0, -0.15)
 
 
@@ -48,7 +46,7 @@ def _around(way: Way) -> Laid:
 
 
 def _directions(model: Model, way: Way) -> Laid:
-    found = steer.names(model, "ganspace")
+    found = words.distinct(steer.names(model, "ganspace"))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         across = st.selectbox("Left to right", range(len(found)), format_func=found.__getitem__, key="across")
         up = st.selectbox("Bottom to top", range(len(found)), 1, format_func=found.__getitem__, key="up")
@@ -61,6 +59,7 @@ def _directions(model: Model, way: Way) -> Laid:
 
 def _three(model: Model, way: Way) -> Laid | None:
     shown = {place.text: place for place in pins.pinned(model)}
+    names = dict(zip(shown, words.distinct([place.label for place in shown.values()]), strict=True))
     if len(shown) < 3:
         st.caption("Pin three pictures, and the pad lies between them. Until then it moves all around.")
         return None
@@ -70,7 +69,7 @@ def _three(model: Model, way: Way) -> Laid | None:
                 label,
                 list(shown),
                 index,
-                format_func=lambda text: shown[text].label if text in shown else "Gone",
+                format_func=lambda text: names.get(text, "Gone"),
                 key=f"corner-{index}",
             )
             for index, label in enumerate(("Lower left", "Lower right", "Top"))

@@ -5,6 +5,7 @@ const pads = new WeakMap();
 const RESEND = 250; // ms between reruns where there is no route
 const SETTLED = 450; // ms after the last key until the page is told
 const LATE = 90; // ms after which the sheet lends its nearest picture
+const TEXT = "textarea, input:is([type=text], [type=number], [type=search], :not([type]))";
 const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 
 class Pad {
@@ -19,6 +20,7 @@ class Pad {
     this.view = { x: 0, y: 0, span: 1 };
     this.fingers = new Map();
     this.wanted = null; // the newest move that is not painted yet
+    this.resending = null;
     this.flying = false;
     this.route = true;
     this.listen();
@@ -35,7 +37,11 @@ class Pad {
     this.picture.style.imageRendering = data.smooth ? "auto" : "pixelated";
     this.map.setAttribute("aria-label", `Map of the plane. ${data.title}`);
     if (fresh) {
-      this.wanted = null;
+      // The page went elsewhere: what the hand is doing has lost its ground.
+      this.wanted = this.start = this.resending = null;
+      this.moved = false;
+      clearTimeout(this.settling);
+      clearTimeout(this.resending);
       this.spot = [...data.spot];
       if (!before || before.query !== data.query) this.view = { x: 0, y: 0, span: 1 };
       this.lookAt(this.spot);
@@ -78,6 +84,7 @@ class Pad {
         { passive: false },
       );
     }
+    window.addEventListener("keydown", leaveText, true);
   }
 
   press(event, absolute) {
@@ -87,7 +94,8 @@ class Pad {
     surface.focus({ preventScroll: true });
     event.preventDefault();
     this.fingers.set(event.pointerId, [event.clientX, event.clientY]);
-    this.start = { at: [event.clientX, event.clientY], spot: [...this.spot], absolute, box: surface.getBoundingClientRect() };
+    this.start = { absolute, box: surface.getBoundingClientRect() };
+    this.hold();
     this.route = true; // a server that was away may be back
     this.moved = false;
     if (absolute) this.drag(event);
@@ -114,6 +122,12 @@ class Pad {
     }
   }
 
+  // From here on, moves count from where the first finger is now.
+  hold() {
+    const [at] = this.fingers.values();
+    this.start = { ...this.start, at, spot: [...this.spot] };
+  }
+
   distance() {
     if (this.fingers.size !== 2) return 0;
     const [a, b] = [...this.fingers.values()];
@@ -122,6 +136,7 @@ class Pad {
 
   release(event) {
     if (!this.fingers.delete(event.pointerId)) return;
+    if (this.fingers.size === 1 && this.start) this.hold(); // the other finger goes on from where it is
     if (this.fingers.size === 0) {
       this.start = null;
       if (this.moved) this.commit();
@@ -152,7 +167,7 @@ class Pad {
     const share = [0, 1].map((axis) => (this.spot[axis] - [this.view.x, this.view.y][axis]) / this.view.span);
     this.view = { x: this.spot[0] - share[0] * span, y: this.spot[1] - share[1] * span, span };
     this.lookAt(this.spot);
-    if (this.start) this.start = { ...this.start, at: [...this.fingers.values()][0] ?? this.start.at, spot: [...this.spot] };
+    if (this.start) this.hold();
     this.mark();
     this.drawMap();
     clearTimeout(this.sharpening);
@@ -188,23 +203,25 @@ class Pad {
     if (this.flying || !this.wanted) return;
     if (!this.route) return this.rerun();
     const move = this.wanted;
-    const query = this.data.query;
+    const { query, turn } = this.data;
+    const current = () => query === this.data.query && turn === this.data.turn;
+    const lost = () => current() && this.lose(move);
     this.wanted = null;
     this.flying = true;
-    const late = setTimeout(() => this.lend(move), LATE);
+    const late = setTimeout(() => current() && this.lend(move), LATE);
     try {
       const answer = await fetch(this.address("point", { x: move.spot[0], y: move.spot[1] }));
       if (answer.status === 429) {
         await new Promise((resolve) => setTimeout(resolve, RESEND));
-        this.wanted ??= move;
-      } else if (!answer.ok) this.lose(move);
+        if (current()) this.wanted ??= move;
+      } else if (!answer.ok) lost();
       else {
         const picture = await bitmap(answer);
         clearTimeout(late);
-        if (query === this.data.query) await this.paintMove(picture, move);
+        if (current()) await this.paintMove(picture, move);
       }
     } catch {
-      this.lose(move);
+      lost();
     } finally {
       clearTimeout(late);
       this.flying = false;
@@ -312,10 +329,15 @@ class Pad {
   }
 
   stop() {
-    clearTimeout(this.settling);
-    clearTimeout(this.sharpening);
-    clearTimeout(this.resending);
+    window.removeEventListener("keydown", leaveText, true);
+    for (const timer of [this.settling, this.sharpening, this.resending]) clearTimeout(timer);
   }
+}
+
+// Where somebody types, Ctrl+Z takes back letters, and not also a picture.
+function leaveText(event) {
+  const undoes = (event.ctrlKey || event.metaKey) && /^[zy]$/i.test(event.key);
+  if (undoes && event.composedPath()[0].matches?.(TEXT)) event.stopImmediatePropagation();
 }
 
 async function bitmap(answer) {

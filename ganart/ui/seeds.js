@@ -11,6 +11,8 @@ class Wall {
     this.inner = root.querySelector(".inner");
     this.tiles = new Map(); // seed: element
     this.sheets = new Map(); // number of the chunk: promise of an address
+    this.pins = new Map(); // seed: whether it is to be pinned, until the page has heard of it
+    this.turn = Date.now(); // of what was said of pins
     this.focused = null;
     this.frame.onscroll = () => this.layOut();
     this.inner.onkeydown = (event) => this.key(event);
@@ -18,10 +20,12 @@ class Wall {
     this.observer.observe(this.frame);
   }
 
-  update(data, tell) {
+  update(data, pick, tellPins) {
     const before = this.data;
     this.data = data;
-    this.tell = tell;
+    this.pick = pick;
+    this.tellPins = tellPins;
+    if (data.heard === this.turn || before?.query !== data.query) this.pins.clear();
     this.frame.setAttribute("aria-label", data.title);
     if (!before || before.query !== data.query || before.first !== data.first) {
       this.forget();
@@ -77,13 +81,13 @@ class Wall {
     pick.tabIndex = -1;
     pick.onclick = () => {
       this.focus(seed, false);
-      this.tell("picked", seed);
+      this.pick(seed);
     };
     const pin = document.createElement("button");
     pin.type = "button";
     pin.className = "pin";
     pin.tabIndex = -1;
-    pin.onclick = () => this.tell("pinned", seed);
+    pin.onclick = () => this.pin(seed);
     tile.append(pick, pin);
     this.tiles.set(seed, tile);
     this.inner.append(tile);
@@ -91,9 +95,22 @@ class Wall {
     this.fill(seed, pick);
   }
 
+  pin(seed) {
+    this.pins.set(seed, this.mark(seed) !== "pinned");
+    this.turn += 1;
+    this.tellPins({ turn: this.turn, seeds: Object.fromEntries(this.pins) });
+    const tile = this.tiles.get(seed);
+    if (tile) this.dress(seed, tile);
+  }
+
+  mark(seed) {
+    if (this.pins.has(seed)) return this.pins.get(seed) ? "pinned" : undefined;
+    return this.data.marks[seed];
+  }
+
   dress(seed, tile) {
     const [pick, pin] = tile.children;
-    const mark = this.data.marks[seed];
+    const mark = this.mark(seed);
     const name = `Seed ${seed}`;
     pick.title = name;
     pick.setAttribute("aria-label", mark ? `${name}, ${mark}` : name);
@@ -158,7 +175,7 @@ class Wall {
     const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -this.columns, ArrowDown: this.columns, PageUp: -page, PageDown: page };
     if (steps[event.key]) this.focus(Math.max(this.data.first, Math.min(LAST_SEED, seed + steps[event.key])), true);
     else if (event.key === "Home") this.focus(this.data.first, true);
-    else if (event.key.toLowerCase() === "p") this.tell("pinned", seed);
+    else if (event.key.toLowerCase() === "p") this.pin(seed);
     else return;
     event.preventDefault();
     event.stopPropagation();
@@ -201,10 +218,14 @@ async function release(address) {
   if (found?.startsWith("blob:")) URL.revokeObjectURL(found);
 }
 
-export default function ({ data, parentElement: root, setTriggerValue }) {
+export default function ({ data, parentElement: root, setStateValue, setTriggerValue }) {
   if (!data || !root.querySelector(".seeds")) return;
   if (!walls.has(root)) walls.set(root, new Wall(root));
-  walls.get(root).update(data, setTriggerValue);
+  walls.get(root).update(
+    data,
+    (seed) => setTriggerValue("picked", seed),
+    (pins) => setStateValue("pinned", pins),
+  );
   return () => {
     walls.get(root)?.stop();
     walls.delete(root);

@@ -28,12 +28,12 @@ def seeds(
     selected: int | None,
     marks: Mapping[int, str],
     on_pick: Callable[[int], None],
-    on_pin: Callable[[int], None],
+    on_pin: Callable[[int, bool], None],
 ) -> None:
     """All seeds from `first` on.
 
     selected: the one that is looked at. marks: what the artist has made of some, “pinned” or “liked”.
-    on_pick(seed) and on_pin(seed) are called in callbacks.
+    on_pick(seed) and on_pin(seed, whether it is to be pinned) are called in callbacks.
     """
     _, card = loaded.generator(model)
     shown = range(first, min(first + CHUNK, latent.MAX_SEED + 1))
@@ -47,17 +47,24 @@ def seeds(
         "sheet": sheets.address(routes.sheet(loaded.of_seeds(model, list(shown)), COLUMNS), "webp"),
         "selected": selected,
         "marks": {str(seed): mark for seed, mark in marks.items()},
+        "heard": _pins().get("turn"),
         "title": "Wall of seeds",
     }
 
-    def told(name: str, act: Callable[[int], None]) -> None:
-        seed = st.session_state.seeds[name]
+    def picked() -> None:
+        seed = st.session_state.seeds["picked"]
         if isinstance(seed, int) and 0 <= seed <= latent.MAX_SEED:
-            act(seed)
+            on_pick(seed)
 
-    _seeds(
-        key="seeds",
-        data=data,
-        on_picked_change=lambda: told("picked", on_pick),
-        on_pinned_change=lambda: told("pinned", on_pin),
-    )
+    def pinned() -> None:
+        for seed, wanted in _pins().get("seeds", {}).items():
+            if seed.isdecimal() and int(seed) <= latent.MAX_SEED:
+                on_pin(int(seed), bool(wanted))
+
+    _seeds(key="seeds", data=data, on_picked_change=picked, on_pinned_change=pinned)
+
+
+def _pins() -> dict:
+    """What the wall last said of pins: all that it has not been answered yet, since of several messages that come
+    during one run of the page only the newest is heard."""
+    return (st.session_state.get("seeds") or {}).get("pinned") or {}

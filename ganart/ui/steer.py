@@ -6,7 +6,7 @@ import streamlit as st
 from ganart import directions, images, loaded, notes
 from ganart.models import Model
 from ganart.places import Way
-from ganart.ui import here
+from ganart.ui import here, words
 
 KINDS = {"ganspace": "By what is active", "sefa": "By its first layer"}
 HELP = {
@@ -31,7 +31,8 @@ def show(model: Model, way: Way) -> None:
         "Found by", list(KINDS), default="ganspace", required=True, format_func=KINDS.get, key="directions"
     )
     st.caption(f"{HELP[kind]} Found in the model itself; name those that you recognise.")
-    found, z = loaded.directions(model, kind)[:SHOWN], way.place.z
+    with st.spinner("Looking for its directions …"):
+        found, z = loaded.directions(model, kind)[:SHOWN], way.place.z
     along = np.clip(found @ z, -REACH, REACH)
     strips = loaded.pictures(model, np.concatenate([directions.strip(z, d, REACH, FRAMES) for d in found]))
     with st.grid(2, min_column_width=260, gap="medium"):
@@ -43,7 +44,7 @@ def show(model: Model, way: Way) -> None:
                 st.image(images.encode(strip), width="stretch", alt=f"{name}, from -{REACH:g} to +{REACH:g}")
                 with st.container(horizontal=True, vertical_alignment="bottom"):
                     st.slider(
-                        name,
+                        words.plain(name),
                         -REACH,
                         REACH,
                         step=0.01,

@@ -1,122 +1,221 @@
-"""Films on the page: their settings, the making, the file."""
+"""What an artist asks of a film: its way, length, pace, place."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import streamlit as st
 
-from ganart import export, film, housekeeping, images, loaded, workspace
+from ganart import export, filmconfig
+from ganart.errors import InputError
+from ganart.filmconfig import PLACES, FilmConfig, Keyframe
 from ganart.models import Model
-from ganart.ui import manage
+from ganart.notes import Shot
+from ganart.ui import steer, timeline
 
-WALK, GRID, GROWTH = "Walk", "Grid of loops", "Growth"
+WALK, LOOPS, GROWTH = "Walk", "Loops", "Growth"
 KINDS = {  # as they are called on the page and in the address; what the film is
     WALK: "From picture to picture and back to the first, through everything in between.",
-    GRID: "Many pictures at once, each morphing on a loop of its own.",
-    GROWTH: "The training in fast motion: the same 36 points of the latent space, from noise to now.",
+    LOOPS: "One picture or many, each on a loop of its own: the morphing digits.",
+    GROWTH: "The training in fast motion, from noise to now.",
 }
-SIDES = (256, 512, 768)
-MOST_EARLIER = 30
+WAYS = {
+    WALK: {"slerp": "Straight", "spline": "In a curve"},
+    LOOPS: {"circle": "Round", "noise": "Wandering", "direction": "To and fro"},
+    GROWTH: {"sheets": "Its sheets", "growth": "Painted anew"},
+}
+LENGTHS = ("Seconds", "Frames", "Beats")
 
 
 @dataclass(frozen=True)
-class FilmSettings:
-    """What the page asks for; pixels are enlarged until the film has about `side` px, never shrunk to it."""
+class Asked:
+    """A film and the kind of file for it."""
 
-    seconds: float
-    fps: int
-    side: int
-    rows: int = 6
-    columns: int = 6
+    film: FilmConfig
+    suffix: str
 
 
-def settings(kind: str) -> FilmSettings:
-    """Ask for the length, the speed and the size of a film."""
-    rows = columns = 6
-    with st.container(horizontal=True):
-        seconds = st.number_input("Seconds", 1.0, 60.0, 8.0 if kind == GROWTH else 6.0, 1.0, key=f"seconds-{kind}")
-        fps = st.selectbox("Frames a second", export.FPS, index=export.FPS.index(25), key="fps")
-        side = st.selectbox("Size", SIDES, index=1, format_func="{} px".format, key="side")
-    if kind == GRID:
-        with st.container(horizontal=True):
-            rows = st.number_input("Rows", 1, 12, 6, key="rows")
-            columns = st.number_input("Columns", 1, 12, 6, key="columns")
-    return FilmSettings(seconds, fps, side, rows, columns)
+def first_kind() -> str:
+    """The key of the choice of films; a walk, unless the address says otherwise."""
+    return "kind" if "kind" in st.query_params else _with("kind", WALK)
 
 
-def make(model: Model, kind: str, seeds: list[int], wanted: FilmSettings) -> str:
-    """Make the film and keep it in the workspace -> its file name. Raises GanartError."""
-    bar = st.progress(0.0, "Painting …")
+def _with(key: str, value: object) -> str:
+    """The key of a widget that shows this value until it has another one, from the artist or from a file."""
+    st.session_state.setdefault(key, value)
+    return key
 
-    def progress(done: int, total: int) -> None:
-        bar.progress(done / total, f"Painting: {done:,} of {total:,} pictures")
 
+def settle() -> None:
+    """Before anything is asked: what a file has set (see `set_to`)."""
+    for key, value in st.session_state.pop("film_set", {}).items():
+        st.session_state[key] = value
+
+
+def ask(model: Model, kind: str) -> Asked | None:
+    """Ask for a film of this kind; None where something is wrong, which then is said."""
+    ways = WAYS[kind]
+    path = st.segmented_control(
+        "Its way",
+        list(ways),
+        required=True,
+        format_func=ways.get,
+        key=_with(f"film_path_{kind}", next(iter(ways))),
+    )
+    values: dict = {"path": path}
+    if kind == WALK:
+        timeline.show(model)
+        values["keyframes"] = timeline.keyframes(model)
+        values |= _pace(with_easing=True)
+    elif kind == LOOPS:
+        values |= _loops(model, path)
+    elif path == "growth":
+        values |= _growth(model)
+    values |= _length(8.0 if kind == GROWTH else 6.0, kind)
+    place, canvas = _place()
     try:
-        return _make(model, kind, seeds, wanted, progress)
-    finally:
-        bar.empty()
+        return Asked(FilmConfig(**values, **canvas), place)
+    except InputError as error:
+        st.error(str(error), icon=":material/error:")
+        return None
 
 
-def _make(model: Model, kind: str, seeds: list[int], wanted: FilmSettings, progress: film.Progress) -> str:
-    G, card = loaded.generator(model)
-    size = card.networks.size
-    if kind == GRID:
-        scale = images.best_scale(size * max(wanted.rows, wanted.columns), wanted.side)
-        cells = list(range(wanted.rows * wanted.columns))
-        data = film.grid(
-            G, card.hash, wanted.rows, wanted.columns, cells, wanted.seconds, wanted.fps, scale, progress
-        )
-    elif kind == WALK:
-        scale = images.best_scale(size, wanted.side)
-        data = film.walk(G, card.hash, seeds, wanted.seconds, wanted.fps, scale, progress)
+def _pace(with_easing: bool) -> dict:
+    with st.container(horizontal=True):
+        even = st.toggle("Even pace", key="film_even", help="Timed so that the picture changes at constant speed.")
+        slow = with_easing and st.toggle("Slow at keyframes", key="film_slow")
+    return {"even": even, "easing": "smooth" if slow else "linear"}
+
+
+def _grid(rows: int, columns: int) -> tuple[int, int]:
+    with st.container(horizontal=True):
+        high = st.number_input("Rows", 1, filmconfig.MOST_ACROSS, key=_with("film_rows", rows))
+        wide = st.number_input("Columns", 1, filmconfig.MOST_ACROSS, key=_with("film_columns", columns))
+    return high, wide
+
+
+def _loops(model: Model, path: str) -> dict:
+    rows, columns = _grid(6, 6)
+    values: dict = {"rows": rows, "columns": columns}
+    kept = timeline.keyframes(model)
+    source = st.segmented_control(
+        "Begin at", ["Seeds", "Keyframes"], required=True, key=_with("film_source", "Seeds")
+    )
+    if source == "Seeds":
+        first = st.number_input("First seed", 0, 2**32 - 1 - rows * columns, key="film_first")
+        values["keyframes"] = tuple(Keyframe(str(first + cell)) for cell in range(rows * columns))
     else:
-        sheet = model.sheet()
-        side = max(images.read_png(sheet).shape[:2]) if sheet else size
-        data = film.growth(model, wanted.seconds, wanted.fps, images.best_scale(side, wanted.side))
-    folder = workspace.folder("exports")
-    stem = f"{workspace.slug(card.name)}-{workspace.slug(kind)}"
-    name, number = f"{stem}.gif", 2
-    while (folder / name).exists():
-        name, number = f"{stem}-{number}.gif", number + 1
-    export.write(folder / name, data)
-    return name
-
-
-def show(name: str | None) -> None:
-    """The film in motion and the button that saves it; before there is one, what will be here."""
-    path = workspace.folder("exports") / Path(name).name if name else None
-    if path is None or not path.is_file():
-        st.info("The film will play here.", icon=":material/movie:")
-        return
-    data = path.read_bytes()
-    st.image(data, alt="The film, playing in a loop")
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.download_button(
-            "Download GIF",
-            data,
-            file_name=path.name,
-            mime="image/gif",
-            icon=":material/download:",
-            type="primary",
-            on_click="ignore",
+        timeline.show(model)
+        values["keyframes"] = (kept * (rows * columns))[: rows * columns]
+    if path == "noise":
+        values["waves"] = st.slider("From calm to lively", 1, 6, key=_with("film_waves", 2))
+    if path == "direction":
+        names = steer.names(model, "ganspace")
+        values["index"] = st.selectbox(
+            "Along",
+            range(len(names)),
+            format_func=names.__getitem__,
+            key="film_index",
+            help="Of the page Explore.",
         )
-        st.caption(f"{len(data) / 1e6:.1f} MB · kept in the workspace as exports/{path.name}")
-    if len(data) > 8e6:
-        st.caption("Over 8 MB is much for a GIF: a smaller size or fewer seconds travel better.")
+        values["reach"] = st.slider("How far", 0.5, 5.0, step=0.5, key=_with("film_reach", 3.0))
+    return values | _pace(with_easing=False)
 
 
-def earlier() -> None:
-    """The files that were made before, with their menus."""
-    files = sorted(workspace.folder("exports").glob("*.*"), key=lambda path: path.stat().st_mtime, reverse=True)
-    if not files:
-        return
-    with st.expander(f"Made before ({len(files)})", icon=":material/folder:"):
-        for path in files[:MOST_EARLIER]:
-            with st.container(horizontal=True, vertical_alignment="center"):
-                st.markdown(f"{path.name}  :gray[{housekeeping.words(path.stat().st_size)}]")
-                st.download_button(
-                    "Download", path.read_bytes, file_name=path.name, key=f"get-{path.name}", on_click="ignore"
-                )
-                manage.export(path.name)
-        if len(files) > MOST_EARLIER:
-            st.caption(f"{len(files) - MOST_EARLIER} older ones lie in the workspace under exports/.")
+def _growth(model: Model) -> dict:
+    wander = st.toggle(
+        "Wander meanwhile", key="film_wander", help="Goes from keyframe to keyframe while the network learns."
+    )
+    if wander:
+        timeline.show(model)
+        return {"keyframes": timeline.keyframes(model)}
+    rows, columns = _grid(3, 3)
+    first = st.number_input("First seed", 0, 2**32 - 1 - rows * columns, key="film_first")
+    kept = tuple(Keyframe(str(first + cell)) for cell in range(rows * columns))
+    return {"keyframes": kept, "rows": rows, "columns": columns}
+
+
+def _length(usual: float, kind: str) -> dict:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        unit = st.segmented_control("Length in", LENGTHS, required=True, key=_with("film_unit", LENGTHS[0]))
+        fps = st.selectbox("Frames a second", filmconfig.FPS, key=_with("film_fps", 25), width=130)
+        if unit == "Seconds":
+            seconds = st.number_input(
+                "Seconds", 0.5, 120.0, step=0.5, key=_with(f"film_seconds_{kind}", usual), width=130
+            )
+            frames = filmconfig.frame_count(seconds, fps)
+        elif unit == "Frames":
+            frames = st.number_input(
+                "Frames", 2, filmconfig.MOST_FRAMES, key=_with("film_frames", round(usual * 25)), width=130
+            )
+        else:
+            bpm = st.number_input("Beats a minute", 20.0, 400.0, step=1.0, key=_with("film_bpm", 120.0), width=130)
+            bars = st.number_input("Bars", 1, 64, key=_with("film_bars", 4), width=110)
+            frames = filmconfig.beats(bpm, bars, fps)
+    return {"frames": frames, "fps": fps}
+
+
+def _place() -> tuple[str, dict]:
+    """For where, as what, how large -> the suffix, and the canvas."""
+    names = [*PLACES, "other"]
+    titles = {name: place.title for name, place in PLACES.items()} | {"other": "Something else"}
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.selectbox("For", names, format_func=titles.get, key="film_for")
+        if name != "other":
+            place = PLACES[name]
+            suffix, width, height = place.suffix, place.width, place.height
+        else:
+            kinds = {kind: told for kind, (told, _) in export.KINDS.items()}
+            suffix = st.selectbox("File", list(kinds), format_func=kinds.get, key="film_suffix")
+            width = st.number_input(
+                "Width", 0, filmconfig.MOST_SIDE, step=2, key="film_width", help="0: what suits."
+            )
+            height = st.number_input(
+                "Height", 0, filmconfig.MOST_SIDE, step=2, key="film_height", help="0: what suits."
+            )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        smooth = st.toggle("Smooth", key="film_smooth", help="Scaled by Lanczos, in place of squares.")
+        background = "000000"
+        if width:
+            background = st.color_picker("Around it", key=_with("film_ground", "#000000")).lstrip("#").lower()
+    return suffix, {"width": width, "height": height, "smooth": smooth, "background": background}
+
+
+def set_to(model: Model, film: FilmConfig, suffix: str) -> None:
+    """When the page runs again, it asks for exactly this film as this kind of file."""
+    kind = next(kind for kind, ways in WAYS.items() if film.path in ways)
+    shots = [Shot(frame.place, _name(frame.place), frame.rest, frame.way) for frame in film.keyframes]
+    first = int(shots[0].text) if shots and shots[0].text.isdecimal() else 0
+    in_a_row = [shot.text for shot in shots] == [str(first + place) for place in range(len(shots))]
+    wander = film.path == "growth" and film.rows * film.columns == 1 and len(shots) > 1
+    if film.path in filmconfig.WALKS or wander or (shots and not in_a_row):
+        timeline.put(model, shots)
+    sides = film.width, film.height
+    fitting = (
+        name for name, place in PLACES.items() if (place.width, place.height, place.suffix) == (*sides, suffix)
+    )
+    st.session_state.film_set = {
+        "kind": kind,
+        f"film_path_{kind}": film.path,
+        "film_even": film.even,
+        "film_slow": film.easing == "smooth",
+        "film_rows": film.rows,
+        "film_columns": film.columns,
+        "film_source": "Seeds" if in_a_row else "Keyframes",
+        "film_first": first if in_a_row else 0,
+        "film_waves": film.waves,
+        "film_index": min(film.index, steer.SHOWN - 1),
+        "film_reach": min(max(float(film.reach), 0.5), 5.0),
+        "film_wander": wander,
+        "film_unit": "Frames",
+        "film_frames": film.frames,
+        "film_fps": film.fps,
+        "film_for": next(fitting, "other"),
+        "film_suffix": suffix if suffix in export.KINDS else ".gif",
+        "film_smooth": film.smooth,
+        "film_ground": f"#{film.background}",
+        "film_width": film.width,
+        "film_height": film.height,
+    }
+
+
+def _name(text: str) -> str:
+    return f"Seed {text}" if text.isdecimal() else "From the film"

@@ -1,5 +1,7 @@
 """Words that more than one page uses."""
 
+import re
+
 from ganart.card import Card
 from ganart.forecast import duration
 from ganart.models import Model
@@ -64,3 +66,19 @@ def run_title(run: Run) -> str:
 def model_title(model: Model) -> str:
     """A model's name as a heading."""
     return run_title(model.run) if model.run else model.id
+
+
+def plain(text: str) -> str:
+    """What somebody typed or a file says, to stand in Markdown as it is."""
+    return re.sub(r"([\\`*_\[\]<>$:~#|!])", r"\\\1", text)
+
+
+def distinct(labels: list[str]) -> list[str]:
+    """Labels of a choice, those that came before with their number: the browser tells choices by their labels."""
+    found: list[str] = []
+    for label in labels:
+        number, told = 2, label
+        while told in found:
+            number, told = number + 1, f"{label} ({number})"
+        found.append(told)
+    return found

@@ -73,6 +73,15 @@ def server(home):
         launch.stop(item)
 
 
+@pytest.fixture(scope="module")
+def lasting_server(tmp_path_factory):
+    """One server for all tests of a module that train nothing."""
+    server = Server(tmp_path_factory.mktemp("lasting"))
+    server.start()
+    yield server
+    server.kill()
+
+
 @pytest.fixture(scope="session")
 def browser():
     """Headless Chromium; without one the tests are skipped and say so."""

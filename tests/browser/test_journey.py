@@ -81,23 +81,35 @@ def test_from_a_folder_of_pictures_to_a_looping_gif(server, page, paintings):
     page.get_by_test_id("stMain").get_by_role("button", name="Stop", exact=True).click()
     page.get_by_role("button", name="Resume").wait_for()
 
-    # Explore: pick a picture with the keyboard, vary it, go back.
+    # Explore: pick a picture with the keyboard, move it, undo.
     page.get_by_test_id("stMain").get_by_role("link", name="Explore").click()
     picture = page.get_by_role("button", name="Seed 12", exact=True)
     picture.focus()
     picture.press("Enter")
     page.get_by_text("Seed 12", exact=True).wait_for()
-    page.get_by_role("button", name="Variation 3", exact=True).click()
-    page.get_by_text("Seed 12, varied", exact=True).wait_for()
-    page.get_by_role("button", name="Back").click()
+    page.get_by_role("application", name=re.compile("^Seed 12, painted by")).press("ArrowRight")
+    page.get_by_text("Near seed 12", exact=True).wait_for()
+    page.get_by_role("button", name=re.compile("undo")).click()
     page.get_by_text("Seed 12", exact=True).wait_for()
+    page.get_by_role("button", name="Save", exact=True).click()
     with page.expect_download() as saved:
         page.get_by_role("button", name="Save as PNG").click()
     with Image.open(saved.value.path()) as png:
-        assert png.size == (1024, 1024) and '"seed":12' in png.info["ganart"]
+        assert png.size == (1024, 1024) and '"place":"12"' in png.info["ganart"]
+    page.keyboard.press("Escape")
+
+    # Four pictures as keyframes.
+    picture.focus()
+    for seed in (12, 13, 14, 15):
+        page.keyboard.press("Enter")
+        page.get_by_role("application", name=re.compile(f"^Seed {seed}, painted by")).wait_for()
+        page.get_by_role("button", name="Add to the film").click()
+        page.get_by_role("link", name=re.compile(f"^Animate {seed - 11} keyframe")).wait_for()
+        page.get_by_role("button", name=f"Seed {seed}", exact=True).focus()
+        page.keyboard.press("ArrowRight")
 
     # Animate: a walk from here, as a GIF that loops.
-    page.get_by_role("link", name="Animate from here").click()
+    page.get_by_role("link", name="Animate 4 keyframes").click()
     page.get_by_role("button", name="Seed 15: take it out").click()
     page.get_by_role("button", name="Seed 15: take it out").wait_for(state="detached")
     page.get_by_role("button", name="Make the film").click()

@@ -1,0 +1,185 @@
+"""The making of a film beside the page, the film on the screen, the files that were made before."""
+
+import shutil
+from pathlib import Path
+
+import streamlit as st
+
+from ganart import export, film, filmconfig, housekeeping, jobs, loaded, recipes, reopen, workspace
+from ganart.jobs import Job
+from ganart.models import Model
+from ganart.ui import choose, manage, page, studio, timeline
+from ganart.ui.studio import Asked
+
+MOST_EARLIER = 30
+
+
+def request(model: Model, asked: Asked) -> dict:
+    """The job that makes this film."""
+    _, card = loaded.generator(model)
+    return {
+        "kind": "film",
+        "id": model.id,
+        "hash": card.hash,
+        "name": workspace.slug(card.name),
+        "film": filmconfig.to_dict(asked.film),
+        "suffix": asked.suffix,
+    }
+
+
+def begin(model: Model, asked: Asked) -> None:
+    """In a callback: have it made; what was made before is shown again if it is still there."""
+    wanted = request(model, asked)
+    job = jobs.find(wanted)
+    if (done := job.result()) is not None and not _exported(done["file"]).is_file():
+        shutil.rmtree(job.folder, ignore_errors=True)
+    st.session_state.film = str(jobs.begin(wanted).folder)
+
+
+def _exported(name: str) -> Path:
+    return workspace.folder("exports") / Path(name).name
+
+
+def show(model: Model) -> None:
+    """How far the making is; when it is done, the film in motion and the button that saves it."""
+    folder = st.session_state.get("film")
+    if folder is None:
+        if loop := model.loop():
+            st.image(
+                loop, width=512, alt=f"Pictures painted by {model.id}, each on its way through others and back"
+            )
+        st.caption("Your film will play here.")
+        return
+    job = Job(Path(folder))
+    status = job.status()
+    active = status is not None and status.active
+    st.fragment(_progress, run_every=1.0 if active else None)(job, active)
+    if active or status is None:
+        return
+    if status.state != "done":
+        st.error(status.error, icon=":material/error:")
+        return
+    _play(job.result())
+
+
+def _progress(job: Job, was_active: bool) -> None:
+    status = job.status()
+    if status is None or not status.active:
+        if was_active:
+            st.rerun()
+        return
+    share = min(1.0, status.done / status.total) if status.total else 0.0
+    told = "Waiting for other work …" if status.state == "waiting" else "Getting ready …"
+    if status.total:
+        told = f"Painting: {status.done:,} of {status.total:,} frames"
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.progress(share, told)
+        st.button("Cancel", icon=":material/close:", key="cancel_film", on_click=_cancel, args=(job,))
+
+
+def _cancel(job: Job) -> None:
+    jobs.cancel(job)
+    st.session_state.pop("film", None)
+
+
+def _play(result: dict) -> None:
+    path = _exported(result["file"])
+    if not path.is_file():
+        st.info("The film was deleted. Make it again.", icon=":material/movie:")
+        return
+    data, suffix = path.read_bytes(), path.suffix
+    if suffix == ".mp4":
+        st.video(data, format="video/mp4", loop=True, autoplay=True, muted=True)
+    elif suffix != ".zip":
+        st.image(data, alt="The film, playing in a loop" if suffix != ".png" else "The contact sheet of the film")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.download_button(
+            f"Download {export.KINDS[suffix][0]}",
+            data,
+            file_name=path.name,
+            icon=":material/download:",
+            type="primary",
+            on_click="ignore",
+        )
+        told = (
+            f"{housekeeping.words(len(data))}, {result['width']} x {result['height']} px, {result['seconds']:g} s"
+        )
+        st.caption(f"{told} · kept in the workspace as exports/{path.name}")
+    st.caption(" ".join(_told(result)))
+    if suffix == ".gif" and len(data) > 8e6:
+        st.caption("Over 8 MB is much for a GIF: fewer seconds, a smaller size or MP4 travel better.")
+
+
+def _told(result: dict) -> list[str]:
+    """What was measured on the film."""
+    parts = []
+    if result["seam"] is not None:
+        parts.append(f"Where it closes, the step is {result['seam']:.2f} of the longest other one.")
+    if result["uneven_before"] != result["uneven"]:
+        parts.append(f"Steps varied by {result['uneven_before']:.0%}, now by {result['uneven']:.0%}.")
+    else:
+        parts.append(f"Its steps vary by {result['uneven']:.0%}.")
+    return parts
+
+
+def size(model: Model, asked: Asked) -> None:
+    """The button that says how large the file will be."""
+    key = str(jobs.find(request(model, asked)).folder)
+    told: dict[str, int] = st.session_state.setdefault("film_sizes", {})
+    if key in told:
+        st.caption(f"About {housekeeping.words(told[key])}")
+    elif st.button("How large?", icon=":material/straighten:", help="Paints a few frames and reckons."):
+        with page.error_box():
+            told[key] = film.estimate(model, asked.film, asked.suffix)
+            st.rerun()
+
+
+# --- files that are there
+
+
+def earlier() -> None:
+    """The files that were made before, with their menus."""
+    files = sorted(workspace.folder("exports").glob("*.*"), key=lambda path: path.stat().st_mtime, reverse=True)
+    if not files:
+        return
+    with st.expander(f"Made before ({len(files)})", icon=":material/folder:"):
+        for path in files[:MOST_EARLIER]:
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.markdown(f"{path.name}  :gray[{housekeeping.words(path.stat().st_size)}]")
+                st.download_button(
+                    "Download", path.read_bytes, file_name=path.name, key=f"get-{path.name}", on_click="ignore"
+                )
+                manage.export(path.name)
+        if len(files) > MOST_EARLIER:
+            st.caption(f"{len(files) - MOST_EARLIER} older ones lie in the workspace under exports/.")
+
+
+def open_file(model: Model) -> None:
+    """Drop a film or a picture that ganart made, and have its settings here again."""
+    turn = st.session_state.get("film_turn", 0)
+    types = [suffix[1:] for suffix in recipes.SUFFIXES]
+    file = st.file_uploader("Open a film or a picture", type=types, key=f"film-{turn}", max_upload_size=1000)
+    if told := st.session_state.get("film_opened", ""):
+        st.caption(told)
+    if file is None:
+        return
+    with page.error_box():
+        recipe = recipes.read(Path(Path(file.name).name), file.getbuffer())
+        if recipe is None:
+            st.error(
+                "There is no recipe of ganart inside. Open a file that was made here.", icon=":material/error:"
+            )
+            return
+        _, card = loaded.generator(model)
+        painter = model if card.hash == recipe.get("model") else reopen.model_of(recipe)
+        if recipe.get("kind") == "picture":
+            timeline.add(painter, [reopen.place_of(recipe, painter)])
+            told = "Added as a keyframe."
+        else:
+            studio.set_to(painter, reopen.film_of(recipe, painter), Path(file.name).suffix.lower())
+            told = "Its settings are here again."
+        st.session_state.film_turn = turn + 1  # frees what the uploader holds
+        st.session_state.film_opened = told
+        if painter is not model:
+            choose.switch(painter)
+        st.rerun()

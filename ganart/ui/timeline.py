@@ -1,0 +1,154 @@
+"""The keyframes of a film: in what order, how long each rests, how long the way to the next takes."""
+
+import dataclasses
+
+import numpy as np
+import streamlit as st
+
+from ganart import latent, loaded, notes, places
+from ganart.errors import GanartError, InputError
+from ganart.filmconfig import MOST_KEYFRAMES, Keyframe
+from ganart.models import Model
+from ganart.notes import Shot
+from ganart.places import Place
+from ganart.ui import pins
+from ganart.ui.wall import wall
+
+FIRST = (3, 14, 15, 92)  # until the artist has chosen
+
+
+def shots(model: Model) -> list[Shot]:
+    """The keyframes, as they were left."""
+    _, card = loaded.generator(model)
+    kept = notes.shots(card.hash)
+    return [Shot(str(seed), f"Seed {seed}") for seed in FIRST] if kept is None else kept
+
+
+def keyframes(model: Model) -> tuple[Keyframe, ...]:
+    """The same for a film."""
+    return tuple(Keyframe(shot.text, shot.rest, shot.way) for shot in shots(model))
+
+
+def put(model: Model, kept: list[Shot]) -> None:
+    """These are the keyframes from here on."""
+    _, card = loaded.generator(model)
+    notes.set_shots(card.hash, kept[:MOST_KEYFRAMES])
+
+
+def add(model: Model, found: list[Place]) -> None:
+    """In a callback: places as the next keyframes; the first ones take the place of those that nobody chose."""
+    _, card = loaded.generator(model)
+    kept = notes.shots(card.hash) or []
+    put(model, [*kept, *(Shot(place.text, place.label) for place in found)])
+
+
+def show(model: Model) -> None:
+    """The keyframes as thumbnails; what can be done with the one that is picked; how to add more."""
+    kept, state = shots(model), st.session_state
+    _, card = loaded.generator(model)
+    found = []
+    for shot in kept:
+        try:
+            found.append(places.read(shot.text, card.networks.z_dim, shot.name))
+        except InputError:
+            put(model, [other for other in kept if other is not shot])
+            st.rerun()
+    picked = min(state.get("shot", 0), len(kept) - 1)
+    if found:
+        wall(
+            loaded.pictures(model, np.stack([place.z for place in found])),
+            [f"Keyframe {number}: {shot.name}" for number, shot in enumerate(kept, 1)],
+            key="keyframes",
+            title="Keyframes of the film",
+            on_pick=_pick,
+            selected=[picked],
+            across=8,
+        )
+        _tools(model, kept, picked)
+    else:
+        st.caption("No keyframes yet. Add some, or go exploring and send them here.")
+    _more(model)
+
+
+def _pick(index: int) -> None:
+    st.session_state.shot = index
+
+
+def _tools(model: Model, kept: list[Shot], picked: int) -> None:
+    shot, last = kept[picked], len(kept) - 1
+
+    def moved(by: int) -> None:
+        order = list(kept)
+        order.insert(picked + by, order.pop(picked))
+        put(model, order)
+        _pick(picked + by)
+
+    def doubled() -> None:
+        put(model, [*kept[: picked + 1], shot, *kept[picked + 1 :]])
+        _pick(picked + 1)
+
+    def removed() -> None:
+        put(model, [other for place, other in enumerate(kept) if place != picked])
+
+    def timed() -> None:
+        values = {name: st.session_state[f"{name}-{picked}"] for name in ("rest", "way")}
+        put(model, [*kept[:picked], dataclasses.replace(shot, **values), *kept[picked + 1 :]])
+
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**{picked + 1}**  {shot.name}")
+        tools = (
+            ("Earlier", ":material/arrow_back:", lambda: moved(-1), picked == 0),
+            ("Later", ":material/arrow_forward:", lambda: moved(1), picked == last),
+            ("Twice", ":material/content_copy:", doubled, len(kept) >= MOST_KEYFRAMES),
+            ("Remove", ":material/delete:", removed, False),
+        )
+        for name, icon, act, unable in tools:
+            st.button(name, icon=icon, key=f"shot-{name}", on_click=act, disabled=unable, type="tertiary")
+    with st.container(horizontal=True):
+        for name, label, low, told in (
+            ("rest", "Rests", 0.0, "How long it stays, as a share of the film."),
+            (
+                "way",
+                "Way to the next",
+                0.1,
+                "How long the way takes, as a share; at even pace it follows by itself.",
+            ),
+        ):
+            st.session_state[f"{name}-{picked}"] = float(np.clip(getattr(shot, name), low, 4.0))
+            st.slider(label, low, 4.0, step=0.1, key=f"{name}-{picked}", on_change=timed, help=told)
+
+
+def _more(model: Model) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        with st.popover("Add seeds", icon=":material/add:"):
+            st.text_input("Seeds", key="more_seeds", placeholder="3, 14-16", on_change=_add_seeds, args=(model,))
+            if told := st.session_state.pop("more_told", ""):
+                st.error(told, icon=":material/error:")
+        if found := pins.pinned(model):
+            with st.popover("Add pins", icon=":material/push_pin:"):
+                pins.pictures(
+                    model,
+                    found,
+                    key="more_pins",
+                    title="Pins to add",
+                    on_pick=lambda index: add(model, [found[index]]),
+                    across=6,
+                )
+                st.button("Add all of them", on_click=add, args=(model, found))
+        st.page_link(
+            "pages/explore.py", label="Find more", icon=":material/explore:", query_params={"model": model.id}
+        )
+        st.button("Start anew", icon=":material/restart_alt:", key="anew", on_click=put, args=(model, []))
+
+
+def _add_seeds(model: Model) -> None:
+    state = st.session_state
+    try:
+        seeds = latent.parse_seeds(state.more_seeds)
+        if len(seeds) + len(shots(model)) > MOST_KEYFRAMES + len(FIRST):
+            raise InputError(f"{len(seeds)} seeds are too many. A film has up to {MOST_KEYFRAMES} keyframes.")
+        _, card = loaded.generator(model)
+        add(model, [places.of_seed(seed, card.networks.z_dim) for seed in seeds])
+        state.more_seeds = ""
+    except GanartError as error:
+        state.more_told = str(error)

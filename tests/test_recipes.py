@@ -1,0 +1,95 @@
+"""The recipe inside every kind of file that ganart writes, and what is found in damaged or foreign files."""
+
+import io
+import random
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ganart import export, recipes
+from ganart.errors import InputError
+
+RAMP = np.arange(32, dtype=np.uint8)[None, :, None].repeat(32, 0).repeat(3, 2)
+FRAMES = [RAMP + 40 * index for index in range(4)]
+RECIPE = recipes.recipe("ab" * 32, kind="film", note="Gemälde & <b>“x”</b>" * 20)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory) -> dict[str, bytes]:
+    """A small film of every kind, and a picture."""
+    folder = tmp_path_factory.mktemp("written")
+    for suffix in export.KINDS:
+        export.write_film(folder / f"film{suffix}", FRAMES, len(FRAMES), 25, RECIPE)
+    (folder / "still.png").write_bytes(export.png_bytes(FRAMES[0], RECIPE))
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_the_recipe_is_read_from_the_disk_and_from_memory_alike(written, tmp_path):
+    assert len(written) == len(export.KINDS) + 1
+    for name, data in written.items():
+        (tmp_path / name).write_bytes(data)
+        assert recipes.read(tmp_path / name) == RECIPE, name
+        assert recipes.read(Path("elsewhere") / name, data) == RECIPE, name
+
+
+def test_the_bytes_count_and_not_the_name(written):
+    for data in written.values():
+        assert recipes.read(Path("renamed.txt"), data) == RECIPE
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"GIF", b"\x89PNG", b"RIFF", b"hello" * 100, b"<svg/>", b"\xff\xd8\xff\xe0" * 9]
+)
+def test_what_ganart_never_writes_is_refused_by_its_name(data):
+    with pytest.raises(InputError, match=r"“dropped\.gif” is not a GIF, PNG, WebP, MP4 or ZIP"):
+        recipes.read(Path("somewhere") / "dropped.gif", data)
+
+
+def test_files_without_a_recipe_have_none():
+    for suffix in (b"GIF89a", b"\x89PNG\r\n\x1a\n", b"RIFF\0\0\0\0WEBP", b"\0\0\0\x08ftyp", b"PK\x03\x04"):
+        assert recipes.read(Path("a"), suffix) is None
+
+
+def zipped(name: str, text: bytes, method: int) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        archive.writestr(name, text)
+    return buffer.getvalue()
+
+
+def test_nothing_is_unpacked_to_find_a_recipe():
+    """A ZIP that ganart wrote holds it as it is; a packed one might be anything."""
+    text = recipes.to_json(RECIPE).encode()
+    assert recipes.read(Path("a.zip"), zipped(recipes.IN_ZIP, text, zipfile.ZIP_STORED)) == RECIPE
+    for method in (zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
+        assert recipes.read(Path("a.zip"), zipped(recipes.IN_ZIP, text, method)) is None
+    assert recipes.read(Path("a.zip"), zipped("other.json", text, zipfile.ZIP_STORED)) is None
+
+
+def damaged(data: bytes, rng: random.Random) -> bytes:
+    """Some bytes changed, taken out or cut off, mostly where the recipe stands."""
+    made, how = bytearray(data), rng.randrange(4)
+    for _ in range(rng.choice([1, 2, 5, 20])):
+        at = rng.randrange(min(len(made), rng.choice([64, 400, len(made)])))
+        if how == 0:
+            made[at] = rng.randrange(256)
+        elif how == 1:
+            made[at : at + 4] = rng.choice([bytes(4), b"\xff" * 4, b"\x7f\xff\xff\xff", b"\0\0\0\1"])
+        elif how == 2 and len(made) > 100:
+            del made[at : at + rng.randrange(1, 30)]
+        elif how == 3:
+            return bytes(made[: at + 1])
+    return bytes(made)
+
+
+def test_damaged_files_have_a_recipe_or_none_or_are_refused(written):
+    rng = random.Random(0)
+    for data in (*written.values(), zipped(recipes.IN_ZIP, b'{"ganart": "1"}' * 9, zipfile.ZIP_DEFLATED)):
+        for _ in range(400):
+            try:
+                found = recipes.read(Path("a"), damaged(data, rng))
+            except InputError:
+                continue
+            assert found is None or "ganart" in found
