@@ -49,7 +49,7 @@ def directions(model: Model, kind: str, count: int = FOUND) -> np.ndarray:
     return _directions(str(model.path), _written(model), kind, count)
 
 
-@functools.lru_cache(maxsize=32)
+@functools.lru_cache(maxsize=12)  # a sheet of 256 px takes 10 MB
 def _pictures(path: str, written: int, z: bytes, z_dim: int) -> np.ndarray:
     G, _ = _load(path, written)
     drawn = render.pictures(G, np.frombuffer(z, np.float32).reshape(-1, z_dim).copy())

@@ -100,7 +100,8 @@ def shots(model_hash: str) -> list[Shot] | None:
     for item in _part(notes, "shots", list):
         # Written by hand, perhaps.
         with contextlib.suppress(TypeError, KeyError, ValueError, AttributeError, OverflowError):
-            times = float(item.get("rest", 0.0)), float(item.get("way", 1.0))
+            rest, way = float(item.get("rest", 0.0)), float(item.get("way", 1.0))
+            times = rest if 0 <= rest <= 100 else 0.0, way if 0.01 <= way <= 100 else 1.0
             found.append(Shot(str(item["text"]), str(item["name"])[:LONGEST], *times))
     return found
 
@@ -133,6 +134,9 @@ def _part(notes: dict, name: str, kind: type) -> dict | list:
 def _changing(model_hash: str) -> Iterator[dict]:
     """The notes, to be changed by nobody else meanwhile; written when the block ends well."""
     with filelock.FileLock(workspace.folder("locks") / "notes.lock"):
+        written = read_json(_path(model_hash)) or {}
+        if isinstance(version := written.get("version"), int) and version > NOTES_VERSION:
+            raise InputError("The notes on this model are of a newer ganart. Update this one to change them.")
         notes = _read(model_hash)
         yield notes
         write_json(_path(model_hash), {"version": NOTES_VERSION, **notes}, durable=True)

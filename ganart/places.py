@@ -88,6 +88,10 @@ def read(text: str, z_dim: int, label: str = "") -> Place:
     z = np.frombuffer(data, "<f4")
     if not np.isfinite(z).all():
         raise InputError("This place holds values that are not numbers. Copy the link again, whole.")
+    if not np.abs(z).max() > 1e-6:
+        raise InputError(
+            "This place is the middle of the latent space, from which no direction leads. Choose another."
+        )
     return Place(_held(z), label[:LONGEST_LABEL] or "A place from a link")
 
 

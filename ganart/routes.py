@@ -35,15 +35,14 @@ async def _answer(request: Request, paint: Callable[[Request, Model], tuple[byte
     _painting += 1
     try:
         limiter = _limiter(request)
-        picture, kind = await to_thread.run_sync(_paint, request, paint, limiter=limiter)
+        picture, kind, lasting = await to_thread.run_sync(_paint, request, paint, limiter=limiter)
     except InputError as error:
         return PlainTextResponse(str(error), 400)
     except GanartError as error:
         return PlainTextResponse(str(error), 404)
     finally:
         _painting -= 1
-    # The address names the model by its hash, too: what it shows never changes.
-    cached = "private, max-age=3600" if "v" in request.query_params else "no-store"
+    cached = "private, max-age=3600" if lasting else "no-store"
     return Response(picture, media_type=f"image/{kind}", headers={"cache-control": cached})
 
 
@@ -55,8 +54,15 @@ def _limiter(request: Request) -> anyio.CapacityLimiter:
     return state.painters
 
 
-def _paint(request: Request, paint: Callable[[Request, Model], tuple[bytes, str]]) -> tuple[bytes, str]:
-    return paint(request, _model(request.query_params.get("model", "")))
+def _paint(request: Request, paint: Callable[[Request, Model], tuple[bytes, str]]) -> tuple[bytes, str, bool]:
+    """The picture, its kind, and whether it stays the same for good: where the address names the model by its hash
+    (`v`), too, and not only the run that learns on."""
+    from ganart import loaded
+
+    model = _model(request.query_params.get("model", ""))
+    picture, kind = paint(request, model)
+    version = request.query_params.get("v", "")
+    return picture, kind, len(version) >= 8 and loaded.generator(model)[1].hash.startswith(version)
 
 
 def _model(model_id: str) -> Model:

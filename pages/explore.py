@@ -22,7 +22,7 @@ with at_hand:
     with below:
         here.controls(model, way)
         laid = lay.ask(model, way)
-        pins.tray(model)
+        pins.tray(model, lambda place: here.go(model, place))
         here.open_file(model)
     with above, page.error_box():
         pad(model, way, laid, smooth=st.session_state.get("save_smooth", False))

@@ -34,7 +34,22 @@ def test_a_name_can_be_changed_and_taken_away():
     assert len(notes.direction_names("abc", "sefa")[0]) == notes.LONGEST
 
 
-@pytest.mark.parametrize("values", [{}, {"version": 9, "directions": {"sefa": {"0": "x"}}}, {"version": 1}])
+def test_notes_of_a_newer_program_are_left_as_they_are():
+    values = {"version": 9, "directions": {"sefa": {"0": "x"}}}
+    path = workspace.folder("notes") / "abc.json"
+    write_json(path, values)
+    assert notes.direction_names("abc", "sefa") == {} and notes.places("abc") == []
+    for change in (
+        lambda: notes.name_direction("abc", "sefa", 0, "now"),
+        lambda: notes.keep("abc", notes.Kept("3", "three", pinned=True)),
+        lambda: notes.set_shots("abc", []),
+    ):
+        with pytest.raises(InputError, match="newer ganart"):
+            change()
+    assert read_json(path) == values
+
+
+@pytest.mark.parametrize("values", [{}, {"directions": {"sefa": {"0": "x"}}}, {"version": 1}])
 def test_other_notes_are_none(values):
     write_json(workspace.folder("notes") / "abc.json", values)
     assert notes.direction_names("abc", "sefa") == {}

@@ -70,7 +70,15 @@ def _children(model: Model, place: Place, partner: Place | None, strength: float
 
 def _parent(model: Model, place: Place, role: str) -> None:
     with st.container(width=110, gap="xsmall"):
-        pins.pictures(model, [place], key=f"parent-{role}", title=role, across=1, side=100)
+        pins.pictures(
+            model,
+            [place],
+            key=f"parent-{role}",
+            title=role,
+            on_pick=lambda _: here.go(model, place),
+            across=1,
+            side=100,
+        )
         st.caption(f"{role}: {words.plain(place.label)}")
 
 
@@ -84,7 +92,14 @@ def _lineage(model: Model, way: Way, z_dim: int) -> None:
         elder if elder.seed is not None else elder.moved(elder.z, f"Ancestor {number}", line[: number - 1])
         for number, elder in enumerate(elders, 1)
     ]
-    pins.pictures(model, named, key="lineage", title="Its ancestors, oldest first", across=12)
+    pins.pictures(
+        model,
+        named,
+        key="lineage",
+        title="Its ancestors, oldest first",
+        on_pick=lambda index: here.go(model, named[index]),
+        across=12,
+    )
 
 
 def _others() -> None:

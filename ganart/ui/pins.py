@@ -1,5 +1,7 @@
 """The pictures that an artist has pinned or liked."""
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import streamlit as st
 
@@ -7,7 +9,6 @@ from ganart import loaded, notes, places
 from ganart.errors import InputError
 from ganart.models import Model
 from ganart.places import Place
-from ganart.ui import here
 from ganart.ui.wall import wall
 
 
@@ -38,8 +39,8 @@ def marks(model: Model) -> dict[int, str]:
     return {int(item.text): "pinned" if item.pinned else "liked" for item in _kept(model) if item.text.isdecimal()}
 
 
-def tray(model: Model) -> None:
-    """What is pinned, and what is liked, as walls to go back to."""
+def tray(model: Model, on_pick: Callable[[Place], None]) -> None:
+    """What is pinned, and what is liked, as walls; on_pick(place) is called in a callback."""
     kept = _kept(model)
     if not kept:
         st.caption("Nothing pinned yet. Pin what you want to breed, add, or film with.")
@@ -55,7 +56,8 @@ def tray(model: Model) -> None:
     if not shown:
         st.caption(f"Nothing {which} yet.")
         return
-    pictures(model, shown, key=f"tray-{which}", title=f"{which.capitalize()} pictures", across=6)
+    title = f"{which.capitalize()} pictures"
+    pictures(model, shown, key=f"tray-{which}", title=title, on_pick=lambda index: on_pick(shown[index]), across=6)
 
 
 def pictures(
@@ -64,19 +66,19 @@ def pictures(
     *,
     key: str,
     title: str,
-    selected: list[int] | None = None,
-    on_pick: object = None,
+    on_pick: Callable[[int], None],
+    selected: Sequence[int] = (),
     across: int = 8,
     side: int = 56,
 ) -> None:
-    """Places as a wall; a click goes there, or calls on_pick(index)."""
+    """Places as a wall; a click calls on_pick(index)."""
     wall(
         loaded.pictures(model, np.stack([place.z for place in shown])),
         [place.label for place in shown],
         key=key,
         title=title,
-        on_pick=on_pick or (lambda index: here.go(model, shown[index])),
-        selected=selected or [],
+        on_pick=on_pick,
+        selected=selected,
         across=across,
         side=side,
     )

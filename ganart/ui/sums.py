@@ -6,7 +6,7 @@ import streamlit as st
 from ganart import latent
 from ganart.models import Model
 from ganart.places import Place, Way
-from ganart.ui import pins
+from ganart.ui import here, pins
 
 FEWEST = 3  # pictures in each part
 NAMES = ("These", "− these", "+ these")
@@ -57,6 +57,7 @@ def show(model: Model, way: Way) -> None:
             results,
             key="sum",
             title="The sum and its neighbours",
+            on_pick=lambda index: here.go(model, results[index]),
             selected=[index for index, place in enumerate(results) if place.text == way.place.text],
             across=3,
             side=100,
