@@ -17,8 +17,9 @@ from ganart.ui import words
 PAGES = [  # file, title, icon, what it is for
     ("pages/gallery.py", "Gallery", ":material/grid_view:", "Models to play with, and trainings under way."),
     ("pages/train.py", "Train", ":material/model_training:", "Pictures in, a network that learns them."),
-    ("pages/explore.py", "Explore", ":material/explore:", "A wall of pictures: pick one, vary it."),
-    ("pages/animate.py", "Animate", ":material/animation:", "Films that loop, and the film of a training."),
+    ("pages/explore.py", "Explore", ":material/explore:", "A latent space under your hand."),
+    ("pages/animate.py", "Animate", ":material/animation:", "Films that loop, and films of a training."),
+    ("pages/learn.py", "Learn", ":material/school:", "How it works, taken apart by hand."),
 ]
 ICON = str(Path(__file__).with_name("icon.svg"))
 _navigated: ContextVar[bool] = ContextVar("navigated", default=False)
