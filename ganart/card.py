@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ganart import config
+from ganart.checks import number, told, whole
 from ganart.errors import InputError, ModelError
 
 MODEL_VERSION = 2  # 1 had no words and figures, and its weights in float32 alone
 READABLE = (1, MODEL_VERSION)
 MAX_HEADER = 1_000_000  # bytes; a model of this program has a few thousand
+MAX_TENSORS = 2_000  # a training state of this program has a few hundred
+MAX_LENGTH = 1e12  # of what counts steps and pictures
 
 
 @dataclass(frozen=True)
@@ -43,19 +46,41 @@ class Card:
         return json.dumps({"format": "ganart-model", **dataclasses.asdict(self)}, ensure_ascii=False)
 
 
-def metadata(data: bytes, name: str) -> dict[str, str]:
-    """The metadata of a safetensors file from its first MAX_HEADER bytes or more; `name` is for the message.
+def header(data: bytes, name: str) -> tuple[dict[str, str], dict[str, dict], int]:
+    """The header of a safetensors file from its first MAX_HEADER bytes or more -> its metadata, what it says of
+    each tensor (`dtype`, `shape`, `data_offsets`, as they stand there), and where the weights begin.
 
-    Raises ModelError where they are no such file.
+    Raises ModelError where it is none; `name` is for the message.
     """
     length = int.from_bytes(data[:8], "little")
     if not 2 <= length <= MAX_HEADER or len(data) < 8 + length:
         raise ModelError(f"{name} is not a ganart model: it does not start with a safetensors header.")
     try:
-        found = json.loads(data[8 : 8 + length])["__metadata__"]
-        return {str(key): str(value) for key, value in found.items()}
+        tensors = json.loads(bytes(data[8 : 8 + length]), object_pairs_hook=_unique)
+        found = tensors.pop("__metadata__")
+        if len(tensors) > MAX_TENSORS or not all(isinstance(text, str) for text in found.values()):
+            raise ValueError("not what this program writes")
+        for tensor in tensors.values():
+            begin, end = tensor["data_offsets"]
+            if not (whole(begin, 0, end) and whole(end, 0, MAX_LENGTH) and isinstance(tensor["shape"], list)):
+                raise ValueError("no place in a file")
+            tensor["dtype"]  # raises where there is none
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(f"{name} is not a ganart model: its header holds no card.") from error
+    return found, tensors, 8 + length
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict:
+    """A JSON object; a name that is there twice would mean one thing to us and another to the next reader."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name is there twice")
+    return found
+
+
+def metadata(data: bytes, name: str) -> dict[str, str]:
+    """The metadata of a safetensors file; raises ModelError, as `header` does."""
+    return header(data, name)[0]
 
 
 def read_card(path: Path) -> Card:
@@ -77,16 +102,14 @@ def _head(path: Path) -> bytes:
 
 def has_D(path: Path) -> bool:
     """Whether the model at `path` has its D with it, so that it can be trained on; raises ModelError."""
-    data = _head(path)
-    metadata(data, path.name)  # raises for what has no such header
-    names = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    return any(name.startswith("D.") for name in names)
+    return any(name.startswith("D.") for name in header(_head(path), path.name)[1])
 
 
 def parse(text: str, name: str) -> Card:
     """The card in the JSON string `text`; `name` is the file's, for the error messages."""
     try:
-        values = json.loads(text)
+        values = json.loads(text, object_pairs_hook=_unique)
+        json.dumps(values, ensure_ascii=False).encode()  # raises for half a character, which no page can show
         if values.pop("format") != "ganart-model":
             raise ValueError("another format")
         version = values["version"]
@@ -95,12 +118,12 @@ def parse(text: str, name: str) -> Card:
             _check_kinds(card)
     except InputError as error:
         raise ModelError(f"{name} cannot be used: {error}") from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise ModelError(f"{name} is not a ganart model: its card cannot be read.") from error
     if version not in READABLE:
         raise ModelError(
-            f"{name} has model version {version!r}, and this ganart reads up to version {MODEL_VERSION}. Update "
-            "ganart, or use the one that wrote it."
+            f"{name} has model version {told(version)}, and this ganart reads up to version {MODEL_VERSION}. "
+            "Update ganart, or use the one that wrote it."
         )
     return card
 
@@ -108,10 +131,14 @@ def parse(text: str, name: str) -> Card:
 def _check_kinds(card: Card) -> None:
     """Raises TypeError where a field is not of the kind that the pages print."""
     kinds = {"name": str, "hash": str, "dataset": dict, "recipe": dict, "step": int, "kimg": int | float}
-    kinds |= {"about": str, "figures": dict}
+    kinds |= {"about": str, "figures": dict, "averaged": bool}
     wrong = [name for name, kind in kinds.items() if not isinstance(getattr(card, name), kind)]
-    if wrong or not isinstance(card.dataset.get("pictures", 0), int):
+    wrong += [name for name in ("step", "kimg") if not number(getattr(card, name, None), 0, MAX_LENGTH)]
+    wrong += [key for key in ("pictures", "held_out") if not whole(card.dataset.get(key, 0), 0, MAX_LENGTH)]
+    wrong += [key for key in ("name", "hash") if not isinstance(card.dataset.get(key, ""), str)]
+    if wrong:
         raise TypeError(f"fields of the wrong kind: {wrong}")
     for name, figure in card.figures.items():
-        if set(figure) != {"value", "floor", "n"} or not all(isinstance(v, int | float) for v in figure.values()):
+        good = set(figure) == {"value", "floor", "n"}
+        if not good or not all(number(value, -MAX_LENGTH, MAX_LENGTH) for value in figure.values()):
             raise TypeError(f"the figure {name} is not one")

@@ -1,7 +1,10 @@
 """Weights and training states as safetensors files, checked on the way in. Nothing here unpickles."""
 
+import functools
 import hashlib
 import json
+import math
+import os
 from pathlib import Path
 
 import safetensors
@@ -10,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from ganart import workspace
-from ganart.card import Card, metadata, parse, read_card
+from ganart.card import Card, header, parse, read_card
+from ganart.checks import told
 from ganart.config import NetworkConfig
 from ganart.errors import InputError, ModelError
 from ganart.files import write_atomic
@@ -18,6 +22,8 @@ from ganart.networks import Discriminator, Generator
 
 STATE_VERSION = 1
 MAX_BYTES = 512_000_000
+PIECE = 100_000  # numbers that are looked at together: isfinite takes several times their memory
+DTYPES = {"F32": torch.float32, "F16": torch.float16}  # of models, by safetensors' names
 
 
 def tensors_hash(tensors: dict[str, Tensor]) -> str:
@@ -66,6 +72,7 @@ def _weights(modules: dict[str, nn.Module]) -> set[str]:
     return {f"{prefix}.{name}" for prefix, module in modules.items() for name, _ in module.named_parameters()}
 
 
+@functools.lru_cache(maxsize=4)
 def _expected(networks: NetworkConfig, with_D: bool) -> tuple[dict[str, tuple[int, ...]], set[str]]:
     """The shape of every tensor of such a model, by name, and which of them may be float16."""
     with torch.device("meta"):  # shapes without memory
@@ -82,31 +89,59 @@ def _expected(networks: NetworkConfig, with_D: bool) -> tuple[dict[str, tuple[in
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], Card]:
     """All tensors of a model file, as float32, and its card; raises ModelError for anything that is not exactly
     right."""
+    return _tensors_of(_read(path), path.name)
+
+
+def _read(path: Path) -> bytearray:
     # Bytes, not a memory map: a file that shrinks under a map would take the whole process down.
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ModelError(
-                f"{path.name} is larger than {MAX_BYTES // 10**6} MB, more than any ganart model has."
-            )
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            length = os.fstat(file.fileno()).st_size
+            data = bytearray(length if length <= MAX_BYTES else 0)
+            del data[file.readinto(data) :]  # where it has become shorter just now
     except OSError as error:
         raise ModelError(f"The model {path.name} cannot be read ({error.strerror}).") from error
-    try:
-        tensors = safetensors.torch.load(data)
-    except (safetensors.SafetensorError, ValueError, RuntimeError, KeyError) as error:
-        raise ModelError(f"{path.name} is damaged or not a ganart model. Export or copy it again.") from error
-    card = parse(metadata(data, path.name).get("ganart", ""), path.name)
-    expected, weights = _expected(card.networks, any(name.startswith("D.") for name in tensors))
-    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    halves = {name for name, tensor in tensors.items() if tensor.dtype == torch.float16}
-    kinds = {tensor.dtype for tensor in tensors.values()} - {torch.float32, torch.float16}
-    if found != expected or kinds or not halves <= weights:
-        raise ModelError(f"{path.name} is damaged: its weights do not fit the networks that its card names.")
-    if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
-        raise ModelError(f"{path.name} holds weights that are not finite numbers, so it cannot draw.")
+    if length > MAX_BYTES:
+        raise ModelError(f"{path.name} is larger than {MAX_BYTES // 10**6} MB, more than any ganart model has.")
+    return data
+
+
+def _tensors_of(data: bytearray, name: str) -> tuple[dict[str, Tensor], Card]:
+    """The tensors in the bytes of a model file. Its header is held against what its card promises before a weight
+    is looked at; float32 tensors lie in `data` itself, so that a model is in memory once."""
+    metadata, listed, start = header(data, name)
+    card = parse(metadata.get("ganart", ""), name)
+    shapes = _check_listed(card, listed, start, len(data), name)
+    tensors = {}
+    for key, shape in shapes.items():
+        dtype, begin = DTYPES[listed[key]["dtype"]], start + listed[key]["data_offsets"][0]
+        tensors[key] = torch.frombuffer(data, dtype=dtype, count=math.prod(shape), offset=begin).view(shape)
+    pieces = (piece for tensor in tensors.values() for piece in tensor.view(-1).split(PIECE))
+    if not all(bool(piece.isfinite().all()) for piece in pieces):
+        raise ModelError(f"{name} holds weights that are not finite numbers, so it cannot draw.")
     if tensors_hash(tensors) != card.hash:
-        raise ModelError(f"{path.name} is damaged: its weights are not the ones that its card was made for.")
-    return {name: tensor.float() for name, tensor in tensors.items()}, card
+        raise ModelError(f"{name} is damaged: its weights are not the ones that its card was made for.")
+    return {key: tensor.float() for key, tensor in tensors.items()}, card
+
+
+def _check_listed(
+    card: Card, listed: dict[str, dict], start: int, length: int, name: str
+) -> dict[str, tuple[int, ...]]:
+    """The shape of every tensor, by name. Raises ModelError where the tensors in a header are not those of the
+    card's networks, by name, shape and type, or do not lie one behind the other from `start` to `length`."""
+    shapes, weights = _expected(card.networks, any(key.startswith("D.") for key in listed))
+    fits = listed.keys() == shapes.keys()
+    end, gaps = 0, False
+    for key, tensor in sorted(listed.items(), key=lambda item: item[1]["data_offsets"]) if fits else ():
+        item = 2 if key in weights and tensor["dtype"] == "F16" else 4
+        fits = fits and tensor["shape"] == list(shapes[key]) and tensor["dtype"] == ("F16" if item == 2 else "F32")
+        begin, end = end, end + item * math.prod(shapes[key])
+        gaps = gaps or tensor["data_offsets"] != [begin, end] or (start + begin) % item != 0
+    if not fits:
+        raise ModelError(f"{name} is damaged: its weights do not fit the networks that its card names.")
+    if gaps or start + end != length:
+        raise ModelError(f"{name} is damaged or incomplete. Export or copy it again.")
+    return shapes
 
 
 def load_generator(path: Path) -> tuple[Generator, Card]:
@@ -131,12 +166,13 @@ def load_networks(path: Path) -> tuple[Generator, Discriminator | None, Card]:
 def take_in(path: Path) -> str:
     """Copy a model file into the workspace, checked -> its name there. Raises ModelError for anything that is not
     exactly right; InputError where the same name holds another model."""
-    _, card = load_tensors(path)
+    data = _read(path)
+    _, card = _tensors_of(data, path.name)
     name = workspace.slug(path.stem)
     target = workspace.folder("models") / f"{name}.safetensors"
     if target.exists() and read_card(target).hash != card.hash:
         raise InputError(f"The name “{name}” is taken by another model. Rename the file, then open it again.")
-    write_atomic(target, path.read_bytes())
+    write_atomic(target, data)  # what was checked, whatever the file has become
     return name
 
 
@@ -154,15 +190,14 @@ def load_state(path: Path) -> tuple[dict[str, Tensor], dict]:
     for candidate in (path, path.with_name(path.name + ".prev")):
         try:
             data = candidate.read_bytes()
-            header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-            values = json.loads(header["__metadata__"]["ganart"])
+            values = dict(json.loads(header(data, candidate.name)[0]["ganart"]))
             tensors = safetensors.torch.load(data)
-        except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError):
-            continue
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError, ModelError, safetensors.SafetensorError):
+            continue  # RuntimeError: JSON nested without end is one
         if values.get("format") == "ganart-state" and values.get("version") == STATE_VERSION:
             return tensors, values
         raise ModelError(
-            f"{candidate.name} has state version {values.get('version')!r}, and this ganart reads "
+            f"{candidate.name} has state version {told(values.get('version'))}, and this ganart reads "
             f"{STATE_VERSION}. Update ganart to go on with this run."
         )
     raise ModelError(f"No readable {path.name} was found, so this run cannot go on. Start a new run.")

@@ -40,6 +40,6 @@ def checked_keys(cls: type, values: object) -> dict:
     known = {f.name for f in dataclasses.fields(cls)}
     if unknown := sorted(map(str, set(values) - known)):
         raise InputError(
-            f"Unknown settings: {', '.join(unknown)}. The file is of a newer ganart, or was changed by hand."
+            f"Unknown settings: {', '.join(unknown)[:80]}. The file is of a newer ganart, or was changed by hand."
         )
     return values

@@ -52,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--crop", choices=config.CROPS, default="centre", help="cut out the centre, or fit all of it"
     )
+    command.add_argument("--crops", type=int, default=1, help="1 to 4 squares of each large picture (default 1)")
     command.add_argument("--background", default="ffffff", help="colour behind transparency and bars, as rrggbb")
     command.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 
@@ -171,7 +172,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("file", type=Path)
 
     command = add("info", tell.info, "What a model, a run or an exported file says of itself.")
-    command.add_argument("thing", help="model, run, or an exported .gif or .png")
+    command.add_argument("thing", help="model, run, or an exported file")
     command.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     return parser
 

@@ -4,7 +4,7 @@ import dataclasses
 import math
 from dataclasses import dataclass, field
 
-from ganart.checks import checked_keys, need, number, one_of, whole
+from ganart.checks import checked_keys, need, number, one_of, told, whole
 
 SIZES = (28, 32, 64, 128, 256)
 CROPS = ("centre", "fit")
@@ -15,29 +15,33 @@ CONFIG_VERSION = 1
 def _check_size(size: object) -> None:
     need(
         whole(size, 0, 10**6) and size in SIZES,
-        f"A size of {size!r} px is not offered. Choose one of {', '.join(map(str, SIZES))}.",
+        f"A size of {told(size)} px is not offered. Choose one of {', '.join(map(str, SIZES))}.",
     )
 
 
 @dataclass(frozen=True)
 class IntakeConfig:
     """How pictures become squares: side in px, "centre" or "fit", colour behind transparency and bars,
-    channels (1, 3, or 0 for grey where every picture is grey)."""
+    channels (1, 3, or 0 for grey where every picture is grey), and how many crops a picture of at least twice the
+    side gives."""
 
     size: int = 64
     crop: str = "centre"
     background: tuple[int, int, int] = (255, 255, 255)
     channels: int = 0
+    crops: int = 1
 
     def __post_init__(self) -> None:
         _check_size(self.size)
-        need(self.crop in CROPS, f"The crop is {self.crop!r}. It must be {' or '.join(CROPS)}.")
+        need(self.crop in CROPS, f"The crop is {told(self.crop)}. It must be {' or '.join(CROPS)}.")
         colour = isinstance(self.background, tuple) and len(self.background) == 3
         need(
             colour and all(whole(value, 0, 255) for value in self.background),
-            f"The background is {self.background!r}. It must be three numbers from 0 to 255.",
+            f"The background is {told(self.background)}. It must be three numbers from 0 to 255.",
         )
         need(self.channels in (0, 1, 3), "Channels are 1 (grey), 3 (colour), or 0 to decide by the pictures.")
+        need(whole(self.crops, 1, 4), f"crops is {told(self.crops)}. It must be a whole number from 1 to 4.")
+        need(self.crops == 1 or self.crop == "centre", "Several crops go with the crop “centre” alone.")
 
 
 @dataclass(frozen=True)
@@ -78,27 +82,27 @@ class NetworkConfig:
             whole(self.channels, 1, 3) and self.channels != 2,
             "Pictures have 1 (grey) or 3 (colour) channels.",
         )
-        need(whole(self.z_dim, 2, 1024), f"z_dim is {self.z_dim!r}. It must be a whole number from 2 to 1024.")
+        need(whole(self.z_dim, 2, 1024), f"z_dim is {told(self.z_dim)}. It must be a whole number from 2 to 1024.")
         need(
             whole(self.width, 4, 256),
-            f"The width is {self.width!r}. It must be a whole number from 4 to 256.",
+            f"The width is {told(self.width)}. It must be a whole number from 4 to 256.",
         )
         one_of("g_norm", self.g_norm, ("batch", "none"))
         one_of("upsample", self.upsample, ("transposed", "nearest"))
         one_of("d_norm", self.d_norm, ("batch", "spectral", "none"))
-        need(whole(self.d_extra, 0, 2), f"d_extra is {self.d_extra!r}. It must be 0, 1 or 2.")
+        need(whole(self.d_extra, 0, 2), f"d_extra is {told(self.d_extra)}. It must be 0, 1 or 2.")
         need(
             whole(self.d_stddev, 0, 64) and self.d_stddev != 1,
-            f"d_stddev is {self.d_stddev!r}. It must be 0 or a group of 2 to 64 pictures.",
+            f"d_stddev is {told(self.d_stddev)}. It must be 0 or a group of 2 to 64 pictures.",
         )
-        need(whole(self.pack, 1, 8), f"pack is {self.pack!r}. It must be a whole number from 1 to 8.")
+        need(whole(self.pack, 1, 8), f"pack is {told(self.pack)}. It must be a whole number from 1 to 8.")
         need(
             self.size != 28 or (self.upsample, self.g_norm) == ("transposed", "batch"),
             "At 28 px G is the one of the article: transposed convolutions and BatchNorm.",
         )
         need(
             number(self.d_dropout, 0, 0.75),
-            f"d_dropout is {self.d_dropout!r}. It must lie between 0 and 0.75.",
+            f"d_dropout is {told(self.d_dropout)}. It must lie between 0 and 0.75.",
         )
 
 
@@ -162,7 +166,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         need(
             self.version == CONFIG_VERSION,
-            f"This run was written by another version of ganart (config version {self.version!r}, "
+            f"This run was written by another version of ganart (config version {told(self.version)}, "
             f"this one reads {CONFIG_VERSION}). Open it with that version, or start a new run.",
         )
         one_of("loss", self.loss, ("bce", "hinge", "rpgan"))
@@ -171,12 +175,12 @@ class TrainConfig:
         ops = self.augment_ops.split(",") if isinstance(self.augment_ops, str) else []
         need(
             bool(ops) and set(ops) <= set(AUGMENT_OPS) and len(set(ops)) == len(ops),
-            f"augment_ops is {self.augment_ops!r}. Name some of {', '.join(AUGMENT_OPS)}, with commas between.",
+            f"augment_ops is {told(self.augment_ops)}. Name some of {', '.join(AUGMENT_OPS)}, with commas.",
         )
-        need(number(self.gamma, 0, 1e4), f"gamma is {self.gamma!r}. It must lie between 0 and 10000.")
+        need(number(self.gamma, 0, 1e4), f"gamma is {told(self.gamma)}. It must lie between 0 and 10000.")
         for name in ("gamma_end", "lr_end"):
             value = getattr(self, name)
-            need(number(value, 0, 1), f"{name} is {value!r}. It is a share, from 0 to 1.")
+            need(number(value, 0, 1), f"{name} is {told(value)}. It is a share, from 0 to 1.")
         need(whole(self.penalty_every, 1, 64), "The penalty is taken every 1 to 64 steps.")
         need(
             self.networks.d_norm != "batch" or (self.loss != "rpgan" and not self.gamma),
@@ -184,31 +188,31 @@ class TrainConfig:
         )
         need(
             whole(self.batch, 2, 4096),
-            f"The batch is {self.batch!r}. It must be a whole number from 2 to 4096.",
+            f"The batch is {told(self.batch)}. It must be a whole number from 2 to 4096.",
         )
         together = self.networks.pack * max(1, self.networks.d_stddev)
         need(
             self.batch % together == 0,
             f"The batch is {self.batch}, but this D looks at {together} pictures together. Choose a multiple.",
         )
-        need(number(self.lr, 1e-7, 1), f"The learning rate is {self.lr!r}. It must lie between 1e-7 and 1.")
+        need(number(self.lr, 1e-7, 1), f"The learning rate is {told(self.lr)}. It must lie between 1e-7 and 1.")
         need(number(self.beta1, 0, 0.9999) and number(self.beta2, 0, 0.99999), "Adam's betas lie in [0, 1).")
-        need(self.init in ("normal", "glorot"), f"init is {self.init!r}. It must be “normal” or “glorot”.")
+        need(self.init in ("normal", "glorot"), f"init is {told(self.init)}. It must be “normal” or “glorot”.")
         need(
             number(self.ema_half_life, 0, 1e5),
             "The half-life of the average lies between 0 and 100000 kimg.",
         )
         need(
             number(self.kimg, 0.001, 1e6),
-            f"The length is {self.kimg!r} kimg. It is given in thousands of pictures, from 0.001 to a million.",
+            f"The length is {told(self.kimg)} kimg. It is in thousands of pictures, from 0.001 to a million.",
         )
         need(
             whole(self.seed, 0, 2**32 - 1),
-            f"The seed is {self.seed!r}. It must lie between 0 and 4294967295.",
+            f"The seed is {told(self.seed)}. It must lie between 0 and 4294967295.",
         )
         need(
             self.device in ("auto", "cpu", "cuda", "mps"),
-            f"The device is {self.device!r}. It must be auto, cpu, cuda or mps.",
+            f"The device is {told(self.device)}. It must be auto, cpu, cuda or mps.",
         )
         need(self.dtype in ("auto", "float32", "bfloat16"), "dtype must be auto, float32 or bfloat16.")
         need(number(self.save_seconds, 0, 3600), "The state is saved every 0 to 3600 seconds.")
@@ -222,6 +226,13 @@ class TrainConfig:
 def to_dict(config: TrainConfig | NetworkConfig) -> dict:
     """The config as plain JSON values."""
     return dataclasses.asdict(config)
+
+
+def intake_to_dict(settings: IntakeConfig) -> dict:
+    """The settings as plain JSON values, as datasets had them before there were several crops where there is one:
+    the hash of a dataset is over them."""
+    values = dataclasses.asdict(settings)
+    return values if settings.crops > 1 else {k: v for k, v in values.items() if k != "crops"}
 
 
 def networks_from_dict(values: object) -> NetworkConfig:

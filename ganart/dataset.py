@@ -12,17 +12,17 @@ import json
 import re
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import filelock
 import numpy as np
 
-from ganart import intake, mnist, workspace
+from ganart import config, decoders, intake, mnist, workspace
 from ganart.config import IntakeConfig
+from ganart.decoders import Progress
 from ganart.errors import DatasetError, InputError
 from ganart.files import read_json, replace_with_retry, sweep_abandoned, write_json
-from ganart.intake import Progress
 
 MANIFEST_VERSION = 1
 FEW_PICTURES = 500
@@ -32,7 +32,8 @@ MIN_HELD_OUT = 30
 
 @dataclass(frozen=True)
 class Dataset:
-    """A prepared store, opened. `report` lists every file: {file, ok, reason?, enlarged?}."""
+    """A prepared store, opened. `report` lists every file: {file, ok, reason?, enlarged?, crops?}; `count` and
+    `held_out` are of what the networks see, where several crops of a picture are several."""
 
     folder: Path
     name: str
@@ -47,6 +48,11 @@ class Dataset:
     def training(self) -> int:
         """Pictures that the networks see; the held-out ones come after them."""
         return self.count - self.held_out
+
+    @property
+    def pictures(self) -> int:
+        """How many pictures there are, whatever the number of their crops."""
+        return self.count if self.settings.crops == 1 else sum(entry["ok"] for entry in self.report)
 
     @property
     def skipped(self) -> list[dict]:
@@ -65,10 +71,10 @@ class Dataset:
     def warnings(self) -> list[str]:
         """What the artist should know before training, in plain words."""
         notes = []
-        if self.count < FEW_PICTURES:
+        if self.pictures < FEW_PICTURES:
             notes.append(
-                f"{self.count} pictures are few: the network will partly copy them. From about {FEW_PICTURES} on "
-                "it begins to invent."
+                f"{self.pictures} pictures are few: the network will partly copy them. From about {FEW_PICTURES} "
+                "on it begins to invent."
             )
         if heic := sum("HEIC" in f.get("reason", "") for f in self.report):
             notes.append(
@@ -146,12 +152,16 @@ def prepare(
     settings: IntakeConfig | None = None,
     name: str | None = None,
     progress: Progress | None = None,
+    *,
+    listed: tuple[list[dict | None], list[dict]] | None = None,
+    title: str | None = None,
 ) -> Dataset:
     """Make a store from a folder, a .zip or the built-in name "mnist", and return it.
 
     `settings` None means the defaults (28 px for mnist). A `name` that is taken by the same content returns
     that store; by other content it raises DatasetError; without a `name` a free one is made from the source.
-    `progress(done, total)` is called as files are looked at.
+    `progress(done, total)` is called as files are looked at. `listed` and `title` are what `intake.list_source`
+    and the source's name would say, where somebody knows better (`uploads.Upload.listed`).
     Raises DatasetError where nothing can be made of the source; nothing is left behind then.
     """
     if name is not None:
@@ -159,23 +169,27 @@ def prepare(
     if str(source) == "mnist":
         return _prepare_mnist(settings, name, progress)
     settings = settings or IntakeConfig()
-    path = workspace.given_path(str(source))
-    jobs, report = intake.list_source(path)
-    title = path.stem if path.suffix.lower() == ".zip" else path.resolve().name
+    path = intake.source_path(str(source))
+    jobs, report = listed or intake.list_source(path)
+    shown = title or path.name
+    title = title or (path.stem if path.suffix.lower() == ".zip" else path.resolve().name)
     with _building() as build:
         rows = build / "rows"
-        hashes = intake.decode_all(jobs, report, rows, settings, progress)
+        hashes = decoders.decode_all(jobs, report, rows, settings, progress)
         _mark_duplicates(report, hashes)
         kept = [row for row in sorted(hashes) if report[row]["ok"]]
         if len(kept) < intake.MIN_PICTURES:
-            raise DatasetError(_too_few(path, report, len(kept)))
+            raise DatasetError(_too_few(shown, report, len(kept)))
         channels = settings.channels or (1 if all(report[row].pop("grey") for row in kept) else 3)
         for entry in report:
             entry.pop("grey", None)
         order, held_out = _split(kept, hashes)
         for row in order[len(order) - held_out :]:
             report[row]["held_out"] = True
-        _write_images(build / f"images-{settings.size}.npy", rows, order, settings.size, channels)
+        places = [[settings.crops * row + crop for crop in range(report[row].get("crops", 1))] for row in order]
+        held_out = sum(map(len, places[len(order) - held_out :]))
+        images = [place for some in places for place in some]
+        _write_images(build / f"images-{settings.size}.npy", rows, images, settings.size, channels)
         rows.unlink()
         content = [hashes[row] for row in order]
         return _finish(
@@ -187,6 +201,7 @@ def prepare(
             held_out,
             content,
             report,
+            len(images),
         )
 
 
@@ -234,7 +249,7 @@ def _finish(
     count: int | None = None,
 ) -> Dataset:
     """Name the finished folder; the move to its name makes it a store."""
-    key = json.dumps([asdict(settings), channels, content])
+    key = json.dumps([config.intake_to_dict(settings), channels, content])
     digest = hashlib.sha256(key.encode()).hexdigest()
     parent = workspace.folder("datasets")
     with filelock.FileLock(workspace.folder("locks") / "datasets.lock"):  # two tabs may finish at once
@@ -253,7 +268,7 @@ def _finish(
             "version": MANIFEST_VERSION,
             "name": name,
             "hash": digest,
-            "settings": asdict(settings),
+            "settings": config.intake_to_dict(settings),
             "count": len(content) if count is None else count,
             "channels": channels,
             "held_out": held_out,
@@ -290,7 +305,7 @@ def _made_from(name: str, free: str) -> bool:
     return name == free or re.fullmatch(re.escape(free[:36]) + r"-\d+", name) is not None
 
 
-def _too_few(path: Path, report: list[dict], kept: int) -> str:
+def _too_few(name: str, report: list[dict], kept: int) -> str:
     reasons: dict[str, int] = {}
     for entry in report:
         if not entry["ok"]:
@@ -300,7 +315,7 @@ def _too_few(path: Path, report: list[dict], kept: int) -> str:
     skipped = ", ".join(f"{count} {words}" for words, count in sorted(reasons.items(), key=lambda r: -r[1]))
     found = f"{kept} usable picture{'' if kept == 1 else 's'}" if kept else "no usable picture"
     return (
-        f"“{path.name}” has {found} among {len(report)} file{'' if len(report) == 1 else 's'}"
+        f"“{name}” has {found} among {len(report)} file{'' if len(report) == 1 else 's'}"
         f"{f' (left out: {skipped})' if skipped else ''}. At least {intake.MIN_PICTURES} different pictures are "
         "needed: JPEG, PNG, WebP, AVIF, BMP, GIF or TIFF."
     )

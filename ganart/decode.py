@@ -1,27 +1,36 @@
-"""One untrusted picture file -> the square of raw pixels that a network will see.
+"""One untrusted picture file -> the squares of raw pixels that a network will see.
 
 `python -m ganart.decode` is a process that does this for others: it reads one job a line from stdin, writes
 the pixels into a raw file and one line of JSON to stdout. A picture made to crash a decoder ends this
 process and nothing else.
 """
 
+import contextlib
+import errno
 import functools
 import hashlib
 import io
 import json
+import os
+import stat
+import struct
 import sys
 import warnings
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import AvifImagePlugin, Image, ImageOps
+
+from ganart import plain
+from ganart.limits import limits
 
 FORMATS = ["JPEG", "PNG", "WEBP", "AVIF", "BMP", "GIF", "TIFF"]
 SUFFIXES = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif", ".bmp", ".gif", ".tif", ".tiff"}
-MAX_FILE = 50_000_000  # bytes
-MAX_PIXELS = 64_000_000
 MIN_SIDE = 32
+CORNERS = ((0, 0), (1, 1), (1, 0))  # where the second, third and fourth crop lie
 
 
 class UnusableError(Exception):
@@ -29,12 +38,13 @@ class UnusableError(Exception):
 
 
 def open_picture(data: bytes, size: int) -> Image.Image:
-    """The first frame of a picture file, turned the way its EXIF says, in mode RGB, RGBA or L.
+    """The first frame of a picture file, turned the way its EXIF says, in the mode that it has.
 
     size: side of the training pictures; a JPEG more than twice as large is decoded at a fraction.
     Raises UnusableError, or whatever a decoder throws at a damaged file.
     """
-    Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+    Image.MAX_IMAGE_PIXELS = limits().pixels
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # there is a process on every core already
     warnings.simplefilter("error", Image.DecompressionBombWarning)
     image = Image.open(io.BytesIO(data), formats=FORMATS)
     width, height = image.size
@@ -44,44 +54,26 @@ def open_picture(data: bytes, size: int) -> Image.Image:
     if image.format == "JPEG":
         image.draft(None, (2 * size, 2 * size))
     image.load()
-    return to_plain_mode(ImageOps.exif_transpose(image))
+    with contextlib.suppress(SyntaxError, ValueError, TypeError, KeyError, struct.error):
+        ImageOps.exif_transpose(image, in_place=True)  # an EXIF block that cannot be read turns nothing
+    return image
 
 
-def to_plain_mode(image: Image.Image) -> Image.Image:
-    """Any Pillow mode -> RGB, RGBA (where something is transparent) or L, without clipping deep pixels."""
-    if image.mode.startswith("I") or image.mode == "F":
-        return Image.fromarray(_eight_bits(np.asarray(image), image.mode))
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        return image.convert("RGBA")
-    if image.mode in ("1", "L"):
-        return image.convert("L")
-    return image.convert("RGB")
+def windows(width: int, height: int, size: int, crops: int) -> list[tuple[float, float, float]]:
+    """The squares (left, top, side) to cut out of a picture: its centre, and where the picture is at least twice
+    the training size up to three more of two thirds the side, from its corners."""
+    side = min(width, height)
+    found = [((width - side) / 2, (height - side) / 2, float(side))]
+    if side >= 2 * size:
+        small = side * 2 / 3
+        found += [((width - small) * x, (height - small) * y, small) for x, y in CORNERS[: crops - 1]]
+    return found
 
 
-def _eight_bits(deep: np.ndarray, mode: str) -> np.ndarray:
-    """Grey values of 16 or 32 bits or floats -> uint8. Pillow's own conversion would clip them to white."""
-    values = deep.astype(np.float64)
-    if not np.isfinite(values).all():
-        raise UnusableError("holds values that are not numbers")
-    if mode.startswith("I;16"):
-        top = 65535.0
-    elif mode == "F":
-        top = 1.0 if values.max() <= 1.0 else 255.0 if values.max() <= 255.0 else 65535.0
-    else:
-        top = 255.0 if values.max() <= 255 else 65535.0 if values.max() <= 65535 else float(2**31 - 1)
-    return np.clip(values * (255.0 / top) + 0.5, 0, 255).astype(np.uint8)
-
-
-def flatten(image: Image.Image, background: tuple[int, int, int]) -> Image.Image:
-    """RGB, RGBA or L -> RGB, transparency laid onto `background`."""
-    if image.mode == "RGBA":
-        ground = Image.new("RGBA", image.size, (*background, 255))
-        image = Image.alpha_composite(ground, image)
-    return image.convert("RGB")
-
-
-def square(image: Image.Image, size: int, crop: str, background: tuple[int, int, int]) -> Image.Image:
-    """An RGB image -> size x size: its centre ("centre"), or all of it between bars ("fit")."""
+def squares(
+    image: Image.Image, size: int, crop: str, background: tuple[int, int, int], crops: int = 1
+) -> np.ndarray:
+    """An RGB image -> uint8 (n, size, size, 3): its `windows` ("centre"), or all of it between bars ("fit")."""
     width, height = image.size
     if crop == "fit":
         scale = size / max(width, height)
@@ -89,26 +81,48 @@ def square(image: Image.Image, size: int, crop: str, background: tuple[int, int,
         result = Image.new("RGB", (size, size), background)
         resized = image.resize(inner, Image.Resampling.LANCZOS)
         result.paste(resized, ((size - inner[0]) // 2, (size - inner[1]) // 2))
-        return result
-    side = min(width, height)
-    left, top = (width - side) / 2, (height - side) / 2
-    return image.resize((size, size), Image.Resampling.LANCZOS, box=(left, top, left + side, top + side))
+        return np.asarray(result)[None]
+    boxes = [(left, top, left + side, top + side) for left, top, side in windows(width, height, size, crops)]
+    return np.stack([np.asarray(image.resize((size, size), Image.Resampling.LANCZOS, box=box)) for box in boxes])
 
 
-def prepare(data: bytes, size: int, crop: str, background: tuple[int, int, int]) -> tuple[np.ndarray, dict]:
-    """A picture file -> uint8 (size, size, 3) and what the report says of it.
+def prepare(
+    data: bytes, size: int, crop: str, background: tuple[int, int, int], crops: int = 1
+) -> tuple[np.ndarray, dict]:
+    """A picture file -> uint8 (n, size, size, 3), n from 1 to `crops`, and what the report says of it.
 
-    Returns with the pixels: `hash` of the decoded picture, `grey`, `enlarged`.
+    Returns with the pixels: `hash` of the decoded picture, `grey`, `enlarged`, and n as `crops` where more than
+    one was asked for.
     """
-    if len(data) > MAX_FILE:
-        raise UnusableError(f"larger than {MAX_FILE // 10**6} MB")
-    image = flatten(open_picture(data, size), background)
-    digest = hashlib.sha256(f"{image.size}".encode() + image.tobytes()).hexdigest()
-    pixels = np.asarray(square(image, size, crop, background))
+    if len(data) > limits().file_bytes:
+        raise UnusableError(too_large())
+    try:
+        image = plain.flatten(open_picture(data, size), background)
+    except plain.NotNumbersError as error:
+        raise UnusableError("holds values that are not numbers") from error
+    digest = hashlib.sha256(f"{image.size}".encode())
+    for strip in plain.strips(image):
+        digest.update(image.crop(strip).tobytes())
+    pixels = squares(image, size, crop, background, crops)
     grey = bool((pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 1] == pixels[..., 2]).all())
     # Under "fit" the longer side meets the square, under "centre" the shorter one.
     enlarged = (max(image.size) if crop == "fit" else min(image.size)) < size
-    return pixels, {"hash": digest, "grey": grey, "enlarged": enlarged}
+    about = {"hash": digest.hexdigest(), "grey": grey, "enlarged": enlarged}
+    return pixels, about | ({"crops": len(pixels)} if crops > 1 else {})
+
+
+# --- reasons
+
+
+def too_large() -> str:
+    """Why a file of too many bytes is left out."""
+    return f"larger than {limits().file_bytes / 1e6:,g} MB: save it smaller, or set GANART_MAX_FILE_MB higher"
+
+
+def too_hungry() -> str:
+    """Why a file that took a decoder to its limit of memory is left out."""
+    most = f"{limits().memory / 1e6:,g} MB"
+    return f"needs more than {most} of memory: save it smaller, or set GANART_DECODER_MB higher"
 
 
 def reason(error: BaseException) -> str:
@@ -116,21 +130,38 @@ def reason(error: BaseException) -> str:
     if isinstance(error, UnusableError):
         return str(error)
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
-        return f"more than {MAX_PIXELS // 10**6} million pixels"
+        most = f"{limits().pixels / 1e6:,g}"
+        return f"more than {most} million pixels: save it smaller, or set GANART_MAX_MEGAPIXELS higher"
     if isinstance(error, Image.UnidentifiedImageError):
         return "not a picture, whatever its name says"
+    if isinstance(error, OSError) and error.errno == errno.ELOOP:  # what O_NOFOLLOW says to a link
+        return "a link or a device, not a file"
     if isinstance(error, FileNotFoundError | PermissionError):
         return f"cannot be opened ({error.strerror})"
+    if isinstance(error, MemoryError):
+        return too_hungry()
     return "damaged or incomplete"
 
 
+# --- the process
+
+
 def _read(job: dict) -> bytes:
+    most = limits().file_bytes + 1  # the size that an archive states is not to be trusted
     if job.get("zip"):
         archive = _archive(job["zip"])
         with archive.open(archive.infolist()[job["entry"]]) as file:
-            return file.read(MAX_FILE + 1)  # the size that the archive states is not to be trusted
-    with Path(job["path"]).open("rb") as file:
-        return file.read(MAX_FILE + 1)
+            return file.read(most)
+    with os.fdopen(_open_unlinked(job["path"]), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise UnusableError("a link or a device, not a file")
+        return file.read(most)
+
+
+def _open_unlinked(path: str) -> int:
+    """Open what was a plain file when the folder was listed; it may have become a link or a pipe since."""
+    flags = [getattr(os, name, 0) for name in ("O_BINARY", "O_NOFOLLOW", "O_NONBLOCK")]
+    return os.open(path, os.O_RDONLY | sum(flags))
 
 
 @functools.lru_cache(maxsize=1)  # reading the directory of a large zip takes longer than decoding a picture
@@ -138,29 +169,68 @@ def _archive(path: str) -> zipfile.ZipFile:
     return zipfile.ZipFile(path)
 
 
+def limit_memory() -> None:
+    """Never more memory than the limit allows, where the system can hold a process to that (Linux); elsewhere the
+    parent watches. No core dumps."""
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        import psutil
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        used = psutil.Process().memory_info()
+        most = used.vms + max(0, limits().memory - used.rss)
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+
+
+def limit_seconds() -> None:
+    """From now on only as much time on the processor as one picture may take, where the system can count it."""
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        spent = resource.getrusage(resource.RUSAGE_SELF)
+        seconds = int(spent.ru_utime + spent.ru_stime + limits().seconds) + 1
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.getrlimit(resource.RLIMIT_CPU)[1]))
+
+
+@contextlib.contextmanager
+def _answers() -> Iterator[TextIO]:
+    """Where the answers go; what a library prints meanwhile goes nowhere, so that it cannot be taken for one."""
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers, Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+        yield answers
+
+
 def serve() -> None:
     """Answer jobs until stdin ends.
 
-    A job: {row, path | zip + entry, out, size, crop, background}. Its pixels go to byte row * size² * 3 of the
-    file `out`; the answer is {row, ok, …}, {row, ok: false, reason}, or
+    A job: {row, path | zip + entry, out, size, crop, background, crops}. Its pixels go to byte
+    row * crops * size² * 3 of the file `out`; the answer is {row, ok, …}, {row, ok: false, reason}, or
     {row, ok: false, unwritten} where the pixels could not be written.
     """
-    for line in sys.stdin:
-        job = json.loads(line)
-        try:
-            pixels, answer = prepare(_read(job), job["size"], job["crop"], tuple(job["background"]))
-            answer |= {"row": job["row"], "ok": True}
-        except Exception as error:  # decoders throw a dozen kinds at damaged files; each is a reason
-            answer = {"row": job["row"], "ok": False, "reason": reason(error)}
-        if answer["ok"]:
-            try:
-                with Path(job["out"]).open("r+b") as out:
-                    out.seek(job["row"] * pixels.size)
-                    out.write(pixels.tobytes())
-            except OSError as error:  # no fault of the picture's
-                answer = {"row": job["row"], "ok": False, "unwritten": error.strerror or "not written"}
-        sys.stdout.write(json.dumps(answer) + "\n")
-        sys.stdout.flush()
+    limit_memory()
+    with _answers() as answers:
+        for line in sys.stdin:
+            job = json.loads(line)
+            limit_seconds()
+            answers.write(json.dumps({"row": job["row"], **answer(job)}) + "\n")
+            answers.flush()
+
+
+def answer(job: dict) -> dict:
+    """Do one job -> all of its answer but the row."""
+    crops = job.get("crops", 1)
+    try:
+        pixels, about = prepare(_read(job), job["size"], job["crop"], tuple(job["background"]), crops)
+    except Exception as error:  # decoders throw a dozen kinds at damaged files; each is a reason
+        return {"ok": False, "reason": reason(error)}
+    try:
+        with Path(job["out"]).open("r+b") as out:
+            out.seek(job["row"] * crops * pixels[0].size)
+            out.write(pixels.tobytes())
+    except OSError as error:  # no fault of the picture's
+        return {"ok": False, "unwritten": error.strerror or "not written"}
+    return {**about, "ok": True}
 
 
 if __name__ == "__main__":

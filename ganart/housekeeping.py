@@ -252,7 +252,9 @@ def remove(path: Path) -> None:
 
 
 def sweep() -> None:
-    """Delete what a process that was killed while it deleted, prepared or unpacked something has left behind."""
+    """Delete what a process that was killed while it deleted, prepared or unpacked something has left behind, and
+    uploads that nothing was added to for a day."""
+    sweep_abandoned(workspace.folder("uploads"), "*")
     for kind in KINDS:
         parent = workspace.folder(kind)
         for path in parent.glob(f"{DELETING}*"):

@@ -26,11 +26,11 @@ def load_or_start(target: Run, settings: TrainConfig) -> tuple[Training, TrainCo
     tensors, values = checkpoint.load_state(target.state)
     history = values.get("history", {})  # not in states from before there was one
     try:
-        _check(values["choices"], history)
+        _check(values["choices"], history, values["step"])
         settings = after_rollbacks(settings, history.get("rollbacks", 0))
         training = build(settings, values["choices"], history)
         training.load(tensors, values["step"])
-    except (KeyError, TypeError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise RunError(f"The state of {target.id} does not fit its config.json. Start a new run.") from error
     return training, settings
 
@@ -48,8 +48,10 @@ def _start_from(path: Path, training: Training) -> None:
             network.load_state_dict(weights.state_dict())
 
 
-def _check(choices: dict, history: dict) -> None:
+def _check(choices: dict, history: dict, step: int) -> None:
     """Raises TypeError for what no trainer writes: a state may come from elsewhere."""
+    if not (type(step) is int and 0 <= step <= 2**53):
+        raise TypeError(f"step is {step!r}")
     whole = {"threads": 1024, "pieces": 4096, "rollbacks": 1 + MAX_ROLLBACKS, "collapsed": 2**53}
     for values, known in (
         (choices, {"threads", "dtype", "pieces"}),

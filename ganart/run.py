@@ -225,7 +225,7 @@ class Run:
 
 
 def _json_lines(path: Path) -> Iterator[dict]:
-    with contextlib.suppress(OSError), path.open(encoding="utf-8") as file:
+    with contextlib.suppress(OSError), path.open(encoding="utf-8", errors="replace") as file:
         for line in file:
             with contextlib.suppress(ValueError, RecursionError):
                 if line.endswith("\n") and isinstance(value := json.loads(line), dict):

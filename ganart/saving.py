@@ -78,7 +78,7 @@ def _model(
         training.D if with_D else None,
         name=target.name,
         networks=settings.networks,
-        dataset={"name": store.name, "hash": store.hash, "pictures": store.count, "held_out": store.held_out},
+        dataset={"name": store.name, "hash": store.hash, "pictures": store.pictures, "held_out": store.held_out},
         recipe=config.to_dict(settings),
         step=training.step,
         kimg=training.step * settings.batch / 1000,

@@ -16,6 +16,12 @@ from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ganart.errors import GanartError
+
+GUARDED = {  # a part of the path, and what is said to pages of others
+    "/paint/": "Pictures are painted for ganart's own pages only.",
+    "/upload/": "Files are taken from ganart's own pages only.",
+}
 HEADERS = [(b"x-content-type-options", b"nosniff"), (b"x-frame-options", b"SAMEORIGIN")]
 
 
@@ -36,7 +42,7 @@ class SecurityHeaders:
 
 class Door:
     """Answers 403 to requests that were sent to another host's name (a page that had its name point here), and, on
-    the picture routes, to those that a page of another site makes.
+    the routes of our own, to those that a page of another site makes.
 
     hosts: the names that are let in; without any, all are. The websocket has the same check from Streamlit.
     """
@@ -56,12 +62,13 @@ class Door:
             return (
                 "This address is not one that ganart answers to. Open it by the address it printed at its start."
             )
-        if "/paint/" not in path:
+        guarded = next((kind for kind in GUARDED if kind in path), None)
+        if guarded is None:
             return ""
         origin = headers.get("origin")
         foreign = origin is not None and _name(origin.partition("://")[2]) not in {host, *self.hosts}
         if foreign or headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
-            return "Pictures are painted for ganart's own pages only."
+            return GUARDED[guarded]
         return ""
 
 
@@ -104,6 +111,14 @@ def warm_up() -> None:
     gc.freeze()
 
 
+def tidy() -> None:
+    """Sweep the workspace; where it cannot be written, the pages will say so."""
+    from ganart import housekeeping
+
+    with contextlib.suppress(GanartError, OSError):
+        housekeeping.sweep()
+
+
 def refuse_open_door(address: str) -> None:
     """End the program with exit status 2 where it would answer other computers, unless that was allowed."""
     local = address in ("localhost", "::1") or address.startswith("127.")
@@ -121,5 +136,5 @@ def refuse_open_door(address: str) -> None:
 @contextlib.asynccontextmanager
 async def lifespan(app: object) -> AsyncIterator[None]:
     """Start-up work of the server."""
-    threading.Thread(target=warm_up, daemon=True).start()
+    threading.Thread(target=lambda: (warm_up(), tidy()), daemon=True).start()
     yield

@@ -18,10 +18,12 @@ from typing import BinaryIO
 import filelock
 import numpy as np
 
-from ganart import card, config, dataset, housekeeping, intake, launch, workspace
+from ganart import card, config, dataset, housekeeping, launch, workspace
+from ganart.checks import told
 from ganart.config import IntakeConfig, TrainConfig
 from ganart.errors import InputError, ModelError, RunError
 from ganart.files import replace_with_retry, sweep_abandoned
+from ganart.limits import limits
 from ganart.pack import CHUNK, MAX_ENTRIES, PACK_VERSION, check_entries, check_words, damaged
 from ganart.run import UNFINISHED, Run, Status
 
@@ -147,8 +149,8 @@ def _check_about(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo]) -> di
         raise ModelError("Its pack.json is not one of ganart.")
     if about.get("version") != PACK_VERSION:
         raise ModelError(
-            f"It has pack version {about.get('version')!r}, and this ganart reads version {PACK_VERSION}. Update "
-            "ganart, or use the one that wrote it."
+            f"It has pack version {told(about.get('version'))}, and this ganart reads version {PACK_VERSION}. "
+            "Update ganart, or use the one that wrote it."
         )
     pictures = {entry.filename for entry in entries if entry.filename.startswith("dataset/")}
     whole = len(pictures) == 2 and "dataset/manifest.json" in pictures
@@ -261,7 +263,7 @@ def _check_dataset(folder: Path, settings: TrainConfig) -> str:
     values = _json((folder / "manifest.json").read_bytes(), "manifest.json")
     if values.get("version") != dataset.MANIFEST_VERSION:
         raise ModelError(
-            f"Its pictures have manifest version {values.get('version')!r}, and this ganart reads "
+            f"Its pictures have manifest version {told(values.get('version'))}, and this ganart reads "
             f"{dataset.MANIFEST_VERSION}. Update ganart, or pack the run without them."
         )
     try:
@@ -269,7 +271,7 @@ def _check_dataset(folder: Path, settings: TrainConfig) -> str:
         count, held_out, channels, digest = (values[key] for key in ("count", "held_out", "channels", "hash"))
         numbers = all(type(value) is int for value in (count, held_out, channels))
         good = numbers and 0 <= held_out < count and all(map(_is_report_line, values["files"]))
-        good = good and isinstance(values.get("name"), str) and len(values["files"]) <= intake.MAX_FILES
+        good = good and isinstance(values.get("name"), str) and len(values["files"]) <= limits().files
     except (KeyError, TypeError, AttributeError) as error:
         raise ModelError("Its manifest.json is not one that ganart wrote.") from error
     if not good:

@@ -43,7 +43,8 @@ def check_name(name: str) -> str:
     """`name` itself; raises InputError where it is not 1 to 40 small letters, digits and hyphens."""
     if not NAME.fullmatch(name):
         raise InputError(
-            f"“{name}” is not a usable name. Use 1 to 40 small letters, digits and hyphens, such as my-paintings."
+            f"“{name[:60]}” is not a usable name. Use 1 to 40 small letters, digits and hyphens, such as "
+            "my-paintings."
         )
     return name
 

@@ -17,9 +17,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganart import dataset, intake, mnist, workspace
+from ganart import dataset, decoders, intake, mnist, workspace
 from ganart.config import IntakeConfig
 from ganart.errors import DatasetError, InputError
+from ganart.limits import limits
 
 SMALL = IntakeConfig(size=32)
 
@@ -62,7 +63,7 @@ def processes(monkeypatch) -> set:
     """All decoder processes that the test started."""
     started = set()
 
-    class Watched(intake._Decoder):
+    class Watched(decoders.Decoder):
         def ask(self, job: dict) -> dict:
             try:
                 return super().ask(job)
@@ -70,7 +71,7 @@ def processes(monkeypatch) -> set:
                 started.add(self.process)
                 started.discard(None)
 
-    monkeypatch.setattr(intake, "_Decoder", Watched)
+    monkeypatch.setattr(decoders, "Decoder", Watched)
     return started
 
 
@@ -180,7 +181,7 @@ def test_a_zip_is_read_by_number_and_never_unpacked_by_name(tmp_path):
         "C:/evil4.png": outside,
         "..\\evil5.png": outside,
         "link.png": "a link or a device, not a file",
-        "inner.zip": "not a picture format that ganart reads",
+        "inner.zip": "an archive: unpack it and give the folder",
         "readme.txt": "not a picture format that ganart reads",
         "letter.png": "not a picture, whatever its name says",
     }
@@ -188,10 +189,10 @@ def test_a_zip_is_read_by_number_and_never_unpacked_by_name(tmp_path):
     assert not Path("/etc/evil3.png").exists()
 
 
-def test_two_entries_of_one_name_are_two_pictures_and_damaged_or_locked_ones_are_named(tmp_path):
+def test_the_second_of_one_name_and_damaged_or_locked_entries_are_named(tmp_path):
     path = tmp_path / "odd.zip"
     with zipfile.ZipFile(path, "w") as archive:  # stored, so that the bytes can be found and changed
-        for index in range(7):
+        for index in range(8):
             archive.writestr(f"{index}.png", png(index))
         with pytest.warns(UserWarning, match="Duplicate name"):
             archive.writestr("0.png", png(30))
@@ -205,8 +206,12 @@ def test_two_entries_of_one_name_are_two_pictures_and_damaged_or_locked_ones_are
     path.write_bytes(data)
     store = dataset.prepare(path, SMALL)
     assert store.count == 8
-    assert reasons(store) == {"locked.png": "locked with a password", "rotten.png": "damaged or incomplete"}
-    assert (store.images()[7] == np.asarray(picture(30))).all()
+    assert reasons(store) == {
+        "0.png": "the zip holds another file of this name",
+        "locked.png": "locked with a password",
+        "rotten.png": "damaged or incomplete",
+    }
+    assert (store.images()[0] == np.asarray(picture(0))).all(), "the second of the name was taken"
 
 
 # --- what is kept
@@ -366,7 +371,7 @@ def test_a_killed_decoder_is_an_answer_and_the_next_job_works(tmp_path):
     (tmp_path / "rows").write_bytes(bytes(32 * 32 * 3))
     shared = {"out": str(tmp_path / "rows"), "size": 32, "crop": "centre", "background": [0, 0, 0]}
     job = {"row": 0, "path": str(tmp_path / "art" / "000.png"), **shared}
-    decoder = intake._Decoder()
+    decoder = decoders.Decoder()
     try:
         assert decoder.ask(job)["ok"]
         os.kill(decoder.process.pid, signal.SIGKILL)
@@ -379,15 +384,15 @@ def test_a_killed_decoder_is_an_answer_and_the_next_job_works(tmp_path):
 
 def test_a_hanging_decoder_is_an_answer_and_the_next_job_works(tmp_path, monkeypatch):
     job = {"row": 0, "path": str(tmp_path / "missing.png"), "size": 32, "crop": "centre", "background": [0, 0, 0]}
-    decoder = intake._Decoder()
+    decoder = decoders.Decoder()
     try:
         assert "cannot be opened" in decoder.ask(job)["reason"]
         hung = decoder.process
         hung.send_signal(signal.SIGSTOP)
-        monkeypatch.setattr(intake, "SECONDS_A_PICTURE", 0.2)
+        monkeypatch.setattr(decoder, "most", dataclasses.replace(decoder.most, seconds=0.2))
         assert "took longer than" in decoder.ask(job)["reason"]
         assert hung.poll() is not None
-        monkeypatch.setattr(intake, "SECONDS_A_PICTURE", 20.0)
+        monkeypatch.setattr(decoder, "most", limits())
         assert "cannot be opened" in decoder.ask(job)["reason"]
     finally:
         decoder.close()
@@ -397,7 +402,7 @@ def test_a_picture_that_kills_its_decoder_is_named_and_the_others_are_decoded(tm
     folder = many(tmp_path / "art", 12)
     picture(50).save(folder / "004-killer.png")
 
-    class Mortal(intake._Decoder):
+    class Mortal(decoders.Decoder):
         def ask(self, job: dict) -> dict:
             if job["path"].endswith("killer.png"):
                 if self.process is None:
@@ -406,7 +411,7 @@ def test_a_picture_that_kills_its_decoder_is_named_and_the_others_are_decoded(tm
                 threading.Timer(0.1, os.kill, (self.process.pid, signal.SIGKILL)).start()
             return super().ask(job)
 
-    monkeypatch.setattr(intake, "_Decoder", Mortal)
+    monkeypatch.setattr(decoders, "Decoder", Mortal)
     store = dataset.prepare(folder, SMALL)
     assert store.count == 12 and reasons(store) == {"004-killer.png": "made the decoder stop"}
     for row in range(12):

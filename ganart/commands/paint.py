@@ -148,8 +148,8 @@ def _make(model: object, film: FilmConfig, options: argparse.Namespace) -> None:
 def _direction(text: str) -> tuple[str, int]:
     """ "ganspace:1" -> its kind, and its place counted from 0."""
     match = re.fullmatch(r"(sefa|ganspace):([0-9]{1,2})", text)
-    if match is None or int(match[2]) < 1:
-        raise InputError(f"“{text[:30]}” is no direction. Write ganspace:1, the first, or sefa:3.")
+    if match is None or not 1 <= int(match[2]) <= 12:
+        raise InputError(f"“{text[:30]}” is no direction. Write ganspace:1, the first, to sefa:12.")
     return match[1], int(match[2]) - 1
 
 

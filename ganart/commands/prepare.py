@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from ganart import dataset
 from ganart.config import IntakeConfig, NetworkConfig
 from ganart.dataset import Dataset
+from ganart.decoders import Progress
 from ganart.errors import InputError
-from ganart.intake import Progress
 
 
 def _background(text: str) -> tuple[int, int, int]:
@@ -54,18 +54,19 @@ def prepare_for(source: str, networks: NetworkConfig) -> Dataset:
 
 def prepare(options: argparse.Namespace) -> None:
     if options.source == "mnist":
-        settings = None if options.size is None else IntakeConfig(size=options.size)
+        given = options.size is not None or options.crops != 1
+        settings = IntakeConfig(size=options.size or 28, crops=options.crops) if given else None
     else:
         background = _background(options.background)
-        settings = IntakeConfig(64 if options.size is None else options.size, options.crop, background)
+        size = 64 if options.size is None else options.size
+        settings = IntakeConfig(size, options.crop, background, crops=options.crops)
     store = prepare_with_bar(options.source, settings, options.name)
     if options.json:
-        skipped = store.skipped
-        print(
-            json.dumps({"name": store.name, "kept": store.count, "skipped": skipped, "held_out": store.held_out})
-        )
+        answer = {"name": store.name, "kept": store.pictures, "skipped": store.skipped, "held_out": store.held_out}
+        print(json.dumps(answer | ({"crops": store.count} if options.crops > 1 else {})))
         return
-    print(f"{store.name}: {store.count} pictures of {store.settings.size} px, {store.held_out} of them held out")
+    kept = f"{store.pictures} pictures" + (f", in {store.count} crops" if options.crops > 1 else "")
+    print(f"{store.name}: {kept} of {store.settings.size} px, {store.held_out} of them held out")
     for entry in store.skipped:
         print(f"  left out  {entry['file']}: {entry['reason']}")
     for warning in store.warnings():

@@ -3,15 +3,15 @@
 import numpy as np
 import streamlit as st
 
-from ganart import config, dataset, images, intake
+from ganart import config, dataset, images
 from ganart.config import IntakeConfig
 from ganart.dataset import Dataset
 from ganart.errors import GanartError
-from ganart.ui import manage, page
+from ganart.ui import drop, manage, page
+from ganart.uploads import Upload
 
 SOURCES = {
-    "folder": "Drop a folder",
-    "zip": "Drop a zip",
+    "drop": "Drop pictures",
     "path": "A folder on this computer",
     "mnist": "Handwritten digits",
     "before": "Prepared before",
@@ -27,7 +27,7 @@ def choose_pictures(usual: int = 64) -> None:
     source = st.segmented_control(
         "Where are the pictures?",
         offered,
-        default="folder",
+        default="drop",
         required=True,
         format_func=SOURCES.get,
         key="source",
@@ -45,23 +45,15 @@ def choose_pictures(usual: int = 64) -> None:
     ready = bool(given)
     if st.button("Look at the pictures", type="primary", icon=":material/arrow_forward:", disabled=not ready):
         settings = IntakeConfig(size, crop, background)
-        if source == "path":
-            _prepare(given, settings)
-        else:
-            _prepare_upload(given, settings)
+        _prepare(given, settings)
     if not ready:
         st.caption("JPEG, PNG, WebP, AVIF, BMP, GIF or TIFF; 8 at least, 500 or more are better.")
 
 
-def _ask(source: str) -> object:
+def _ask(source: str) -> str | Upload | None:
     if source == "path":
         return st.text_input("Path of the folder or zip", placeholder="Pictures/paintings", key="path").strip()
-    turn = st.session_state.get("upload_turn", 0)
-    if source == "zip":
-        return st.file_uploader("Zip of pictures", type="zip", key=f"zip-{turn}", max_upload_size=1024)
-    return st.file_uploader(
-        "Folder of pictures", accept_multiple_files="directory", key=f"folder-{turn}", max_upload_size=50
-    )
+    return drop.drop()
 
 
 def _ask_shape(usual: int) -> tuple[int, str, tuple[int, int, int]]:
@@ -105,25 +97,21 @@ def _choose_prepared() -> None:
         manage.dataset(name)
 
 
-def _prepare_upload(files: object, settings: IntakeConfig) -> None:
-    """Spool uploaded files to the disk, prepare from there, then let go of both copies."""
-    with intake.spooled([files] if not isinstance(files, list) else files) as source:
-        _prepare(source, settings)
-
-
-def _prepare(source: object, settings: IntakeConfig | None) -> None:
+def _prepare(source: str | Upload, settings: IntakeConfig | None) -> None:
     bar = st.progress(0.0, "Looking at the files …")
 
     def progress(done: int, total: int) -> None:
         bar.progress(done / total, f"Looking at the files: {done:,} of {total:,}")
 
     try:
-        store = dataset.prepare(source, settings, progress=progress)
+        if isinstance(source, Upload):
+            store = source.prepare(settings, progress)
+        else:
+            store = dataset.prepare(source, settings, progress=progress)
     except GanartError as error:
         bar.empty()
         st.error(str(error), icon=":material/error:")
         return
-    st.session_state.upload_turn = st.session_state.get("upload_turn", 0) + 1  # frees what the uploader holds
     _open(store.name)
 
 
