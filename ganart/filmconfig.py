@@ -113,10 +113,12 @@ class FilmConfig:
         elif self.path == "direction":
             need(count in (1, cells), f"A way along a direction starts from one keyframe, but {count} were given.")
         elif self.path in LOOPS:
-            need(
-                count == cells,
-                f"A {self.rows}x{self.columns} grid needs {cells} seeds, but {count} were given.",
+            wanted = (
+                "This loop needs one seed"
+                if cells == 1
+                else f"A {self.rows}x{self.columns} grid needs {cells} seeds"
             )
+            need(count == cells, f"{wanted}, but {count} were given.")
         elif self.path == "growth":
             wander = cells == 1 and count >= 2
             need(

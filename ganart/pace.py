@@ -59,8 +59,9 @@ def even_times(curve: Curve, draw: Draw, frames: int, keyframes: Sequence[Keyfra
     u = np.arange(count) * (curve.legs / count)
     for _ in range(ROUNDS):
         steps = along(curve, draw, u)
-        steps = np.maximum(steps, SLOWEST * max(float(steps.mean()), 1e-9))
         edges = np.append(u, curve.legs)
+        mean = max(float(steps.sum()), 1e-9) / curve.legs
+        steps = np.maximum(steps, SLOWEST * mean * np.diff(edges))
         clock = np.concatenate([[0.0], np.cumsum(steps)])
         times = _spread(edges, clock, curve.legs, frames, keyframes)
         # Look again at points that lie evenly by this clock: there the next one is truer.

@@ -11,6 +11,7 @@ from ganart.errors import GanartError
 
 CRF, PRESET = "18", "medium"
 BT709, LIMITED = 1, 1  # as FFmpeg numbers them
+MACROBLOCK, AT_ONCE = 16, 8  # px on a side, and how many of a row x264 takes together
 
 
 def write(target: Path | BinaryIO, frames: Iterable[np.ndarray], fps: int, about: dict) -> None:
@@ -54,7 +55,11 @@ def write(target: Path | BinaryIO, frames: Iterable[np.ndarray], fps: int, about
 
 def _stream(container: object, width: int, height: int, fps: int) -> object:
     # One thread in the encoder: the same film is the same file, and the pages stay smooth beside it.
-    stream = container.add_stream("libx264", rate=fps, options={"crf": CRF, "preset": PRESET, "threads": "1"})
+    options = {"crf": CRF, "preset": PRESET, "threads": "1"}
+    if -(-width // MACROBLOCK) % AT_ONCE:
+        # There x264's macroblock tree, as written for AVX-512, reads beyond the row: every time another file.
+        options["x264-params"] = "mbtree=0"
+    stream = container.add_stream("libx264", rate=fps, options=options)
     stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
     context = stream.codec_context
     context.colorspace = context.color_primaries = context.color_trc = BT709

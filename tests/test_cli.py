@@ -4,6 +4,7 @@ import gzip
 import itertools
 import json
 import os
+import re
 import shutil
 import signal
 import struct
@@ -22,10 +23,13 @@ from ganart import (
     config,
     dataset,
     evaluation,
+    export,
+    filmconfig,
     images,
     latent,
     launch,
     models,
+    recipes,
     render,
     run,
     workspace,
@@ -288,8 +292,9 @@ def test_animate_draws_a_grid_of_loops(ganart, vivid_model, tmp_path):
         assert any(
             (frame[y : y + 32, x : x + 32] != pictures[0][y : y + 32, x : x + 32]).any() for frame in pictures
         )
-    recipe = ganart("info", out, "--json").json()["recipe"]
-    assert (recipe["kind"], recipe["rows"], recipe["columns"], recipe["seeds"]) == ("grid", 2, 3, list(range(6)))
+    shown = ganart("info", out, "--json").json()["recipe"]["film"]
+    assert (shown["path"], shown["rows"], shown["columns"]) == ("circle", 2, 3)
+    assert [frame["place"] for frame in shown["keyframes"]] == list("012345")
 
 
 def test_animate_enlarges_to_about_512_px_by_itself(ganart, tiny_model, tmp_path):
@@ -306,7 +311,134 @@ def test_timelapse_shows_the_sheets_of_a_run_in_order(ganart, tiny_run, tmp_path
     assert image.size == (64, 64) and sum(times) == 800 + 1500, "it should rest on its end"
     greens = [round(frame[..., 1].mean()) for frame in pictures]
     assert greens == sorted(greens) and np.abs(np.subtract(sorted(set(greens)), [0, 60, 120, 180])).max() <= 8
-    assert times[-1] >= 1500 and ganart("info", out, "--json").json()["recipe"]["kind"] == "growth"
+    assert times[-1] >= 1500 and ganart("info", out, "--json").json()["recipe"]["film"]["path"] == "sheets"
+
+
+SEEDED = {"path": "slerp", "keyframes": [{"place": seed, "rest": 0.0, "way": 1.0} for seed in ("3", "14")]}
+THREE = {"path": "circle", "keyframes": [{"place": "3", "rest": 0.0, "way": 1.0}]}
+
+
+@pytest.mark.parametrize(
+    ("options", "film"),
+    [
+        ("--seeds 3,14", SEEDED),
+        ("--seeds 3,14 --path spline", {**SEEDED, "path": "spline"}),
+        ("--seeds 3 --path circle", THREE),
+        ("--seeds 3 --path noise --waves 5", {**THREE, "path": "noise", "waves": 5}),
+        ("--seeds 3 --path direction", {**THREE, "path": "direction", "direction": "ganspace", "index": 0}),
+        (
+            "--seeds 3 --path direction --direction sefa:12 --reach 1.5 --grid 2x2",
+            {
+                **THREE,
+                "path": "direction",
+                "direction": "sefa",
+                "index": 11,
+                "reach": 1.5,
+                "rows": 2,
+                "columns": 2,
+            },
+        ),
+        ("--seeds 3 --grid 1x1", {**THREE, "rows": 1, "columns": 1}),
+        ("--seeds 3,14 --grid 2x3 --path slerp", {**SEEDED, "rows": 2, "columns": 3}),
+        ("--seeds 3,14 --pace even", {**SEEDED, "even": True}),
+        ("--seeds 3,14 --pace time --easing smooth", {**SEEDED, "even": False, "easing": "smooth"}),
+        (
+            "--seeds 3,14 --rest 0.5",
+            {"keyframes": [{"place": seed, "rest": 0.5, "way": 1.0} for seed in ("3", "14")]},
+        ),
+        ("--seeds 3,14 --fps 20", {**SEEDED, "frames": 120, "fps": 20}),
+        ("--seeds 3,14 --seconds 0.5", {**SEEDED, "frames": 12, "fps": 25}),
+        ("--seeds 3,14 --frames 7", {**SEEDED, "frames": 7, "fps": 25}),
+        ("--seeds 3,14 --bpm 120 --bars 1 --fps 10", {**SEEDED, "frames": 20, "fps": 10}),
+        ("--seeds 3,14 --bpm 240", {**SEEDED, "frames": 100, "fps": 25}),
+        ("--seeds 3,14 --scale 2", {**SEEDED, "width": 64, "height": 64}),
+        ("--grid 1x2 --scale 1", {"rows": 1, "columns": 2, "width": 64, "height": 32}),
+        ("--seeds 3,14 --size 60x40", {**SEEDED, "width": 60, "height": 40, "smooth": False}),
+        ("--seeds 3,14 --size 60X40 --smooth --background #1A2b3c", {"smooth": True, "background": "1a2b3c"}),
+    ],
+)
+def test_every_option_of_animate_is_in_the_film(ganart, tiny_model, tmp_path, options, film):
+    words = options.split()
+    for usual in (["--frames", "4"], ["--size", "32x32"]):
+        alternatives = {"--frames": ("--frames", "--seconds", "--bpm", "--fps"), "--size": ("--size", "--scale")}
+        if not any(option in words for option in alternatives[usual[0]]):
+            words += usual
+    answer = ganart("animate", tiny_model, *words, "--out", tmp_path / "a.zip")
+    assert answer.status == 0, answer.err
+    found = ganart("info", tmp_path / "a.zip", "--json").json()["recipe"]["film"]
+    assert {name: found[name] for name in film} == film
+
+
+@pytest.mark.parametrize("place", [name for name, place in filmconfig.PLACES.items() if place.width])
+def test_a_film_for_a_place_has_its_size(ganart, tiny_model, tmp_path, place):
+    out = tmp_path / "a.zip"
+    assert ganart("animate", tiny_model, "--seeds", "1,2", "--frames", 2, "--for", place, "--out", out).status == 0
+    found = ganart("info", out, "--json").json()["recipe"]["film"]
+    assert (found["width"], found["height"]) == (filmconfig.PLACES[place].width, filmconfig.PLACES[place].height)
+
+
+@pytest.mark.parametrize("suffix", export.KINDS)
+def test_animate_writes_every_kind_and_tells_what_came_out(ganart, tiny_model, tmp_path, suffix):
+    out = tmp_path / f"a{suffix}"
+    out.write_text("an older export")
+    answer = ganart("animate", tiny_model, "--grid", "1x2", "--frames", 10, "--pace", "even", "--out", out)
+    assert answer.status == 0 and answer.err == "" and answer.out.count("\n") == 1
+    sides = "512x256" if suffix != ".png" else "2048x768"  # 4x3 pictures
+    assert answer.out.startswith(f"{out} ({out.stat().st_size / 1e6:.1f} MB, {sides} px, 0.4 s; where it closes")
+    assert re.search(r"unevenness [0-9.]+ before, [0-9.]+ now\)", answer.out)
+    recipe = ganart("info", out, "--json").json()["recipe"]
+    assert (recipe["kind"], recipe["film"]["even"]) == ("film", True)
+    words = ganart("info", out)
+    assert words.status == 0 and "kind: export" in words.out and f"model: {recipe['model']}" in words.out
+    assert sorted(path.name for path in tmp_path.glob("a.*")) == [out.name]
+
+
+@pytest.fixture
+def grown_run(tiny_run, tiny_model) -> Run:
+    """The run with two checkpoints as well."""
+    for step in (0, 40):
+        tiny_run.checkpoint_path(step).parent.mkdir(exist_ok=True)
+        shutil.copy(tiny_model, tiny_run.checkpoint_path(step))
+    return tiny_run
+
+
+@pytest.mark.parametrize(
+    ("options", "film"),
+    [
+        ("", {"path": "sheets", "keyframes": [], "frames": 200, "width": 0}),
+        ("--frames 9 --scale 2", {"path": "sheets", "frames": 9, "width": 128, "height": 128}),
+        ("--bpm 300 --bars 1 --fps 10 --size 40x60", {"frames": 8, "fps": 10, "width": 40, "height": 60}),
+        ("--seeds 3 --frames 4", {"path": "growth", "frames": 4, "rows": 1, "columns": 1}),
+        ("--seeds 3,14 --frames 4", {"path": "growth", "rows": 1, "columns": 1}),
+        ("--seeds 0-5 --grid 2x3 --frames 4 --scale 1", {"rows": 2, "columns": 3, "width": 96, "height": 64}),
+    ],
+)
+def test_every_option_of_timelapse_is_in_the_film(ganart, grown_run, tmp_path, options, film):
+    answer = ganart("timelapse", "tiny", *options.split(), "--out", tmp_path / "a.zip")
+    assert answer.status == 0 and "where it closes" not in answer.out, answer.err
+    found = ganart("info", tmp_path / "a.zip", "--json").json()["recipe"]["film"]
+    assert {name: found[name] for name in film} == film
+
+
+def test_a_film_is_made_again_by_its_own_model_or_by_another(ganart, tiny_run, vivid_model, tmp_path):
+    first, again, other = (tmp_path / f"{name}.gif" for name in ("first", "again", "other"))
+    ganart("animate", "tiny", "--seeds", "1,2", "--frames", 4, "--out", first)
+    assert ganart("animate", "--recipe", first, "--out", again).status == 0
+    assert again.read_bytes() == first.read_bytes()
+    assert ganart("animate", vivid_model, "--recipe", first, "--out", other).status == 0
+    before, after = (ganart("info", path, "--json").json()["recipe"] for path in (first, other))
+    assert after["film"] == before["film"] and after["model"] == models.find_model(str(vivid_model)).card().hash
+    difference = frames_of(other)[0][0][::16, ::16] - drawn(vivid_model, [1])[0]
+    assert np.abs(difference).mean() < 15
+
+
+def test_the_recipe_of_a_picture_makes_a_loop_from_it(ganart, tiny_run, tmp_path):
+    card = models.find_model("tiny").card()
+    about = recipes.recipe(card.hash, kind="picture", place="7", name="Dawn")
+    (tmp_path / "dawn.png").write_bytes(export.png_bytes(drawn(tiny_run.model, [7])[0], about))
+    assert ganart("animate", "--recipe", tmp_path / "dawn.png", "--out", tmp_path / "loop.zip").status == 0
+    film = ganart("info", tmp_path / "loop.zip", "--json").json()["recipe"]["film"]
+    assert (film["path"], [frame["place"] for frame in film["keyframes"]]) == ("circle", ["7"])
 
 
 def test_info_of_models_and_runs(ganart, tiny_model, tiny_run):
@@ -327,7 +459,9 @@ def test_info_of_models_and_runs(ganart, tiny_model, tiny_run):
         ("sample MODEL --out x.jpg", "“x.jpg” should end in .png"),
         ("sample MODEL --out x", "should end in .png"),
         ("animate MODEL --seeds 1,2 --out x.mov", "“x.mov” should end in .gif"),
-        ("timelapse tiny --out x.png", "should end in .gif"),
+        ("timelapse tiny --out x.avi", "should end in .gif"),
+        ("animate MODEL --seeds 1,2 --out x", "should end in .gif or .mp4"),
+        ("animate MODEL --seeds 1,2 --out folder.png", "folder.png” is a folder"),
         ("sample MODEL --out nowhere/x.png", "The folder nowhere does not exist"),
         ("animate MODEL --seeds 1,2 --out nowhere/x.gif", "The folder nowhere does not exist"),
         ("timelapse tiny --out nowhere/x.gif", "The folder nowhere does not exist"),
@@ -340,7 +474,8 @@ def test_info_of_models_and_runs(ganart, tiny_model, tiny_run):
         ("info missing", "There is no model “missing”"),
         ("evaluate missing plain.png", "There is no model “missing”"),
         ("info missing.gif", "There is no file at “missing.gif”"),
-        ("info words.png", "cannot be read as a GIF or PNG"),
+        ("info words.png", "is not a GIF, PNG, WebP, MP4 or ZIP"),
+        ("info missing.mp4", "There is no file at “missing.mp4”"),
         ("info plain.png", "carries no recipe"),
         ("sample MODEL --seeds one --out x.png", "“one” is not a list of seeds"),
         ("sample MODEL --seeds 5-3 --out x.png", "“5-3” is not a range of seeds"),
@@ -368,7 +503,55 @@ def test_info_of_models_and_runs(ganart, tiny_model, tiny_run):
         ("animate MODEL --seeds 1,2 --seconds nan --out x.gif", "A length of nan s"),
         ("animate MODEL --seeds 0-50 --seconds 1 --fps 10 --out x.gif", "10 frames are too few"),
         ("animate MODEL --seeds 1,2 --scale 32 --seconds 100 --fps 50 --out x.gif", "GB"),
-        ("animate MODEL --grid 12x12 --scale 4 --out x.gif", "more than 1024 px"),
+        ("animate MODEL --grid 12x12 --scale 4 --out x.gif", "1536x1536 px, and GIF may have up to 1024 px"),
+        ("animate MODEL --grid 12x12 --scale 32 --out x.mp4", "12288x12288 px were asked for"),
+        ("animate MODEL --seeds 1,2 --path os --out x.gif", "invalid choice: 'os'"),
+        ("animate MODEL --seeds 1,2 --path sheets --out x.gif", "invalid choice: 'sheets'"),
+        ("animate MODEL --seeds 1,2 --path circle --out x.gif", "needs one seed, but 2 were given"),
+        ("animate MODEL --seeds 1,2 --path direction --out x.gif", "one keyframe, but 2 were given"),
+        ("animate MODEL --seeds 1 --path noise --waves 7 --out x.gif", "7 waves were asked for"),
+        ("animate MODEL --seeds 1 --path noise --waves x --out x.gif", "invalid int value: 'x'"),
+        ("animate MODEL --seeds 1 --path direction --direction up --out x.gif", "“up” is no direction"),
+        ("animate MODEL --seeds 1 --path direction --direction sefa:0 --out x.gif", "“sefa:0” is no direction"),
+        ("animate MODEL --seeds 1 --path direction --direction sefa:13 --out x.gif", "“sefa:13” is no direction"),
+        ("animate MODEL --seeds 1 --path direction --reach 0 --out x.gif", "A reach of 0.0"),
+        ("animate MODEL --seeds 1 --path direction --reach nan --out x.gif", "A reach of nan"),
+        ("animate MODEL --seeds 1,2 --rest -1 --out x.gif", "A rest of -1.0"),
+        ("animate MODEL --seeds 1,2 --rest inf --out x.gif", "A rest of inf"),
+        ("animate MODEL --seeds 1,2 --pace slow --out x.gif", "invalid choice: 'slow'"),
+        ("animate MODEL --seeds 1,2 --easing fast --out x.gif", "invalid choice: 'fast'"),
+        ("animate MODEL --seeds 1,2 --frames 1 --out x.gif", "A film of 1 frames"),
+        ("animate MODEL --seeds 1,2 --frames 6001 --out x.mp4", "A film of 6001 frames"),
+        ("animate MODEL --seeds 1,2 --frames 9 --fps 30 --out x.gif", "30 frames a second"),
+        ("animate MODEL --seeds 1,2 --seconds 2 --frames 9 --out x.gif", "not allowed with"),
+        ("animate MODEL --seeds 1,2 --bpm 120 --frames 9 --out x.gif", "not allowed with"),
+        ("animate MODEL --seeds 1,2 --bpm 0 --out x.gif", "A tempo of 0.0"),
+        ("animate MODEL --seeds 1,2 --bpm nan --out x.gif", "A tempo of nan"),
+        ("animate MODEL --seeds 1,2 --bpm 120 --bars 0 --out x.gif", "0 bars"),
+        ("animate MODEL --seeds 1,2 --bpm 20 --bars 99 --out x.gif", "A length of 1188 s"),
+        ("animate MODEL --seeds 1,2 --size big --out x.gif", "“big” is not a size"),
+        ("animate MODEL --seeds 1,2 --size 10x10 --out x.gif", "10x10 px were asked for"),
+        ("animate MODEL --seeds 1,2 --size 0x100 --out x.gif", "0x100 px were asked for"),
+        ("animate MODEL --seeds 1,2 --size 1026x64 --out x.gif", "1026x64 px, and GIF may have up to 1024 px"),
+        ("animate MODEL --seeds 1,2 --size 101x64 --out x.mp4", "An MP4 has even sides"),
+        ("animate MODEL --seeds 1,2 --for square --out x.gif", "1080x1080 px, and GIF may have up to 1024 px"),
+        ("animate MODEL --seeds 1,2 --for moon --out x.mp4", "invalid choice: 'moon'"),
+        ("animate MODEL --seeds 1,2 --scale 2 --size 64x64 --out x.gif", "not allowed with"),
+        ("animate MODEL --seeds 1,2 --for reel --size 64x64 --out x.gif", "not allowed with"),
+        ("animate MODEL --seeds 1,2 --background red --out x.gif", "“red” is no colour"),
+        ("animate --seeds 1,2 --out x.gif", "Say which model paints"),
+        ("animate --recipe missing.gif --out x.gif", "“missing.gif” cannot be read"),
+        ("animate --recipe plain.png --out x.gif", "carries no recipe"),
+        ("animate --recipe words.png --out x.gif", "is not a GIF, PNG, WebP, MP4 or ZIP"),
+        ("animate --recipe sheet.png --out x.gif", "holds no film"),
+        ("animate --recipe stranger.png --out x.gif", "The model that painted this is not in this workspace"),
+        ("animate --recipe torn.png --out x.gif", "Unknown settings: sound"),
+        ("timelapse tiny --grid 2x2 --out x.gif", "Say it with --seeds"),
+        ("timelapse tiny --seeds 3 --out x.gif", "0001-tiny has 0 checkpoints of its training here"),
+        ("timelapse MODEL --seeds 3 --out x.gif", "tiny has 0 checkpoints of its training here"),
+        ("timelapse tiny --seeds 1-3 --grid 2x2 --out x.gif", "need as many keyframes, but 3 were given"),
+        ("timelapse tiny --frames 1 --out x.gif", "A film of 1 frames"),
+        ("timelapse tiny --size 9x9 --out x.gif", "9x9 px were asked for"),
         ("stop missing", "There is no run “missing”"),
         ("resume missing", "There is no run “missing”"),
         ("stop missing/run", "is not a run folder"),
@@ -382,6 +565,14 @@ def test_bad_input_is_one_line_and_writes_nothing(
     (tmp_path / "folder.png").mkdir()
     (tmp_path / "words.png").write_text("words")
     Image.new("RGB", (4, 4)).save(tmp_path / "plain.png")
+    here = models.find_model("tiny").card().hash
+    for name, model, settings in [
+        ("sheet", here, {"kind": "sheet", "seeds": [1]}),
+        ("stranger", "ab" * 32, {"kind": "film", "film": {}}),
+        ("torn", here, {"kind": "film", "film": {"sound": "on"}}),
+    ]:
+        data = export.png_bytes(np.zeros((4, 4, 3), np.uint8), recipes.recipe(model, **settings))
+        (tmp_path / f"{name}.png").write_bytes(data)
     before = sorted(tmp_path.rglob("*"))
     assert words in refused(*(str(tiny_model) if word == "MODEL" else word for word in arguments.split()))
     assert sorted(tmp_path.rglob("*")) == before

@@ -1,39 +1,31 @@
-"""GIFs and PNGs, read back with Pillow: how long, how large, how true, and what they say of themselves."""
+"""Films of every kind of file, read back by other programs than the one that wrote them."""
 
 import io
 import json
-import struct
-import zlib
+import subprocess
+import sys
+import weakref
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
+import av
+import imageio.v3 as iio
 import numpy as np
 import pytest
+from av.video.reformatter import Colorspace
 from PIL import Image, ImageSequence
 
-from ganart import export, files
-from ganart.errors import InputError
+from ganart import export, files, filmconfig, images, latent, layout, loaded, models, paths, recipes
+from ganart.errors import GanartError, InputError
+
+ANIMATED = (".gif", ".webp", ".apng")  # as Pillow reads them
+ABOUT = recipes.recipe("ab" * 32, kind="film", note="Gemälde & <b>“x”</b>")
 
 
-def read(data: bytes) -> tuple[np.ndarray, list[int], dict]:
-    """A GIF -> frames (N, H, W, 3), the delay of each in ms, and what it says of itself."""
-    with Image.open(io.BytesIO(data)) as image:
-        info = dict(image.info)
-        pictures, delays = [], []
-        for frame in ImageSequence.Iterator(image):
-            pictures.append(np.asarray(frame.convert("RGB")))
-            delays.append(frame.info["duration"])
-    return np.stack(pictures), delays, info
-
-
-def as_played(data: bytes, fps: int) -> np.ndarray:
-    """What is on the screen at each moment: a frame that stays longer counts more than once."""
-    frames, delays, _ = read(data)
-    return np.repeat(frames, [round(delay * fps / 1000) for delay in delays], axis=0).astype(int)
-
-
-def moving(count: int = 20, side: int = 48, channels: int = 3) -> np.ndarray:
+def moving(count: int = 20, height: int = 64, width: int = 96, channels: int = 3) -> np.ndarray:
     """A smooth clip in which everything moves and colours change softly."""
-    y, x = np.mgrid[:side, :side] / side
+    y, x = np.mgrid[:height, :width] / 64
     frames = []
     for k in range(count):
         t = 2 * np.pi * k / count
@@ -42,255 +34,268 @@ def moving(count: int = 20, side: int = 48, channels: int = 3) -> np.ndarray:
     return (np.stack(frames) * 100 + 128).round().astype(np.uint8)
 
 
-COLOUR = moving()
-GREY = moving(channels=1)
+COLOUR, GREY = moving(), moving(channels=1)
+CLIPS = {"colour": COLOUR, "grey": GREY}
+
+
+def write(path: Path, frames: np.ndarray, fps: int = 25, about: dict = ABOUT) -> Path:
+    export.write_film(path, iter(frames), len(frames), fps, about)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """An empty one."""
+    (tmp_path / "films").mkdir()
+    return tmp_path / "films"
 
 
 @pytest.fixture(scope="module")
-def colour_gif() -> bytes:
-    return export.gif_bytes(COLOUR, 25)
+def written(tmp_path_factory) -> dict[tuple[str, str], Path]:
+    """Both clips as every kind of file: (clip, suffix) -> path."""
+    folder = tmp_path_factory.mktemp("written")
+    return {(n, s): write(folder / f"{n}{s}", clip) for n, clip in CLIPS.items() for s in export.KINDS}
 
 
-def local_palettes(data: bytes) -> int:
-    """How many frames of a GIF bring a palette of their own (GIF89a, sections 18 to 26)."""
-
-    def table(flags: int) -> int:
-        return 3 * 2 ** ((flags & 7) + 1) if flags & 128 else 0
-
-    found, at = 0, 13 + table(data[10])
-    while data[at] != 0x3B:
-        if data[at] == 0x2C:
-            found += bool(data[at + 9] & 128)
-            at += 11 + table(data[at + 9])
-        else:
-            at += 2
-        while data[at]:  # sub-blocks, each led by its length
-            at += data[at] + 1
-        at += 1
-    return found
+def as_rgb(frames: np.ndarray) -> np.ndarray:
+    return frames if frames.shape[-1] == 3 else frames.repeat(3, -1)
 
 
-@pytest.mark.parametrize("fps", export.FPS)
-def test_a_clip_is_as_long_as_its_frames_and_loops_for_ever(fps):
-    data = export.gif_bytes(GREY, fps)
-    pictures, delays, info = read(data)
-    assert data[:6] == b"GIF89a"
-    assert pictures.shape == (20, 48, 48, 3)
-    assert delays == [1000 // fps] * 20
-    assert info["loop"] == 0
+def play(path: Path) -> tuple[np.ndarray, list[float], dict]:
+    """An animation as Pillow reads it -> frames (N, H, W, 3), the ms that each is shown, what the file says."""
+    with Image.open(path) as image:
+        info, pictures, delays = dict(image.info), [], []
+        for frame in ImageSequence.Iterator(image):
+            pictures.append(np.asarray(frame.convert("RGB")))
+            delays.append(frame.info["duration"])
+    return np.stack(pictures), delays, info
 
 
-def test_a_colour_clip_is_as_long_and_loops_too(colour_gif):
-    pictures, delays, info = read(colour_gif)
-    assert (pictures.shape, delays, info["loop"]) == ((20, 48, 48, 3), [40] * 20, 0)
+def unzipped(path: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+        return {name: archive.read(name) for name in archive.namelist()}
 
 
-def test_frames_that_repeat_take_their_time_all_the_same():
-    frames = np.concatenate([GREY[:3], GREY[2:3].repeat(7, 0), GREY[3:5]])
-    _, delays, _ = read(export.gif_bytes(frames, 25))
-    assert sum(delays) == 12 * 40
-    assert len(as_played(export.gif_bytes(frames, 25), 25)) == 12
+# --- every kind of file, read back
 
 
-def test_a_clip_that_stands_still_is_as_long_as_was_asked():
-    frames = GREY[:1].repeat(50, 0)
-    pictures, delays, _ = read(export.gif_bytes(frames, 25))
-    assert sum(delays) == 2000
-    assert abs(pictures.astype(int) - frames[0]).max() <= 3
+@pytest.mark.parametrize("clip", CLIPS)
+@pytest.mark.parametrize(("suffix", "apart"), [(".gif", 6), (".webp", 5), (".apng", 0)])
+def test_animations_have_their_frames_and_loop_for_ever(written, clip, suffix, apart):
+    pictures, delays, info = play(written[clip, suffix])
+    assert pictures.shape == (20, 64, 96, 3)
+    assert delays == [40] * 20 and info["loop"] == 0
+    assert abs(pictures.astype(int) - CLIPS[clip]).mean() <= apart
+    means = pictures.mean((1, 2)) - as_rgb(CLIPS[clip]).mean((1, 2))
+    assert abs(means).max() <= (4 if apart else 0)  # nothing gets darker or greener as a whole
 
 
-@pytest.mark.parametrize("fps", [0, 24, 30, 60, 100])
-def test_speeds_that_players_do_not_honour_are_refused(fps):
-    with pytest.raises(InputError, match="10, 20, 25, 50"):
-        export.gif_bytes(GREY, fps)
+@pytest.mark.parametrize("fps", filmconfig.FPS)
+@pytest.mark.parametrize("suffix", ANIMATED)
+def test_animations_are_as_fast_as_was_asked(folder, suffix, fps):
+    _, delays, _ = play(write(folder / f"a{suffix}", GREY[:5, :16, :16], fps))
+    assert delays == [1000 / fps] * 5
 
 
-def test_grey_clips_are_true_to_three_levels():
-    every = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1).repeat(4, 0)
-    every = np.stack([np.roll(frame, 3 * k, 0) for k, frame in enumerate(every)])
-    for frames in (every, GREY):
-        played = as_played(export.gif_bytes(frames, 25), 25)
-        assert played.shape == (*frames.shape[:3], 3)
-        assert abs(played - frames).max() <= 3
-        assert (played == played[..., :1]).all()
+@pytest.mark.parametrize("suffix", ANIMATED)
+def test_an_animation_that_rests_is_as_long_as_was_asked(folder, suffix):
+    frames = np.concatenate([GREY[:3], GREY[2:3].repeat(30, 0)])[:, :16, :16]
+    _, delays, _ = play(write(folder / f"a{suffix}", frames))
+    assert sum(delays) == 33 * 40
 
 
-def test_colour_frames_without_colour_are_taken_as_grey():
-    played = as_played(export.gif_bytes(GREY.repeat(3, -1), 25), 25)
-    assert abs(played - GREY).max() <= 3
+@pytest.mark.parametrize("clip", CLIPS)
+def test_an_mp4_has_its_frames_and_its_speed(written, clip):
+    with av.open(str(written[clip, ".mp4"])) as container:
+        [stream] = container.streams
+        assert (stream.frames, stream.average_rate) == (20, 25)
+        shown = [
+            frame.reformat(format="rgb24", src_colorspace=Colorspace.ITU709).to_ndarray()
+            for frame in container.decode(stream)
+        ]
+    assert abs(np.stack(shown).astype(int) - CLIPS[clip]).mean() < 3
 
 
-def test_smooth_colours_stay_close(colour_gif):
-    played = as_played(colour_gif, 25)
-    assert abs(played - COLOUR).mean() < 6
-    assert abs(played.mean((1, 2)) - COLOUR.mean((1, 2))).max() < 4  # nothing gets darker or greener as a whole
+@pytest.mark.parametrize("clip", CLIPS)
+def test_a_zip_holds_every_frame_exactly(written, clip):
+    held = unzipped(written[clip, ".zip"])
+    names = [f"frame-{index:04}.png" for index in range(20)]
+    assert list(held) == ["recipe.json", *names]
+    for name, frame in zip(names, CLIPS[clip], strict=True):
+        np.testing.assert_array_equal(images.read_png(held[name]), frame)
+    assert json.loads(held["recipe.json"]) == ABOUT
 
 
-def test_a_clip_of_few_colours_keeps_them():
-    rng = np.random.default_rng(0)
-    colours = np.array([[255, 0, 0], [0, 0, 255], [255, 255, 255], [12, 120, 40]], np.uint8)
-    frames = colours[rng.integers(0, 4, (6, 24, 24))]
-    assert abs(as_played(export.gif_bytes(frames, 25), 25) - frames).max() <= 3
+def test_frames_in_a_zip_sort_by_their_names_however_many_there_are(folder):
+    held = unzipped(write(folder / "a.zip", np.zeros((10_001, 1, 1, 1), np.uint8)))
+    names = [name for name in held if name.endswith(".png")]
+    assert len(names) == 10_001 and names == sorted(names) and names[-1] == "frame-10000.png"
 
 
-def test_one_palette_serves_the_whole_clip():
-    """Else unchanged pixels could not stay, and still parts would flicker."""
-    frames = COLOUR.copy()
-    frames[:, :24] = COLOUR[0, :24]
-    played = as_played(export.gif_bytes(frames, 25), 25)
-    assert (played[:, :24] == played[0, :24]).all()
-    assert not (played[:, 24:] == played[0, 24:]).all()
+@pytest.mark.parametrize("clip", CLIPS)
+def test_a_contact_sheet_shows_pictures_at_equal_times(written, clip):
+    with Image.open(written[clip, ".png"]) as image:
+        assert (image.format, getattr(image, "n_frames", 1)) == ("PNG", 1)
+        sheet = images.from_pillow(image.copy())
+    assert sheet.shape[:2] == (4 * 64, 5 * 96)
+    np.testing.assert_array_equal(sheet, images.tile(CLIPS[clip], 5))
 
 
-def test_frames_bring_no_palettes_of_their_own(colour_gif):
-    """768 bytes for each frame, more than a still frame has in all."""
-    assert local_palettes(export.gif_bytes(GREY, 25)) == 0
-    assert local_palettes(colour_gif) == 0
-
-
-def blinking(frames: np.ndarray) -> np.ndarray:
-    """The first frame all along but for one pixel, which blinks so that no frame can be left out."""
-    still = frames[:1].repeat(len(frames), 0).copy()
-    still[1::2, 0, 0] = 255 - still[0, 0, 0]
-    return still
-
-
-def test_grey_that_stands_still_costs_nearly_nothing():
-    still = export.gif_bytes(blinking(GREY), 25)
-    assert len(read(still)[0]) == len(GREY)
-    assert len(still) < len(export.gif_bytes(GREY, 25)) / 4
-
-
-def test_colour_that_stands_still_costs_nearly_nothing(colour_gif):
-    still = export.gif_bytes(blinking(COLOUR), 25)
-    assert len(read(still)[0]) == len(COLOUR)
-    assert len(still) < len(colour_gif) / 4
-
-
-def test_small_changes_of_colour_are_held_back():
-    rng = np.random.default_rng(0)
-    noisy = np.clip(COLOUR[:1].astype(int) + rng.integers(-3, 4, (12, 48, 48, 3)), 0, 255).astype(np.uint8)
-    held, all_of_it = export.gif_bytes(noisy, 25), export.gif_bytes(noisy, 25, hold=0)
-    assert len(held) < 0.7 * len(all_of_it)
-    assert abs(as_played(held, 25) - noisy).mean() < 6
-
-
-def test_what_is_held_back_never_adds_up():
-    """A slow change arrives: no pixel stays behind by more than the hold and the palette's step."""
-    ramp = np.linspace(40, 220, 30)[:, None, None, None] * np.array([1, 0.5, 0.25])
-    frames = np.broadcast_to(ramp, (30, 8, 8, 3)).round().astype(np.uint8)
-    assert abs(as_played(export.gif_bytes(frames, 25), 25) - frames).max() <= export.COLOUR_HOLD + 4
-
-
-def test_the_same_clip_is_the_same_file(colour_gif):
-    assert export.gif_bytes(COLOUR, 25) == colour_gif
-
-
-# --- the recipe
-
-
-def about(**more: object) -> dict:
-    return export.recipe("ab" * 32, kind="walk", seeds=[3, 14, 2**32 - 1], seconds=1.5, **more)
-
-
-def test_the_recipe_says_how_it_was_made_and_that_a_model_made_it():
-    found = about(fps=25)
-    assert found["model"] == "ab" * 32 and found["seeds"] == [3, 14, 2**32 - 1] and found["fps"] == 25
-    assert found["source_type"].endswith("trainedAlgorithmicMedia")
-    assert found["ganart"] == export.__version__
-
-
-@pytest.mark.parametrize("seeds", [3, 3000])
-def test_the_recipe_travels_in_the_gif(tmp_path, seeds):
-    recipe = about(seeds_too=list(range(seeds)))
-    data = export.gif_bytes(GREY[:3], 25, recipe)
-    assert json.loads(read(data)[2]["comment"]) == recipe
-    export.write(tmp_path / "a.gif", data)
-    assert export.read_recipe(tmp_path / "a.gif") == recipe
-
-
-def test_the_recipe_travels_in_the_png(tmp_path):
-    recipe = about(note="Gemälde")
-    export.write(tmp_path / "a.png", export.png_bytes(COLOUR[0], recipe))
-    assert export.read_recipe(tmp_path / "a.png") == recipe
-    with Image.open(tmp_path / "a.png") as image:
-        np.testing.assert_array_equal(np.asarray(image), COLOUR[0])
-
-
-def png_of(size: tuple[int, int], *chunks: tuple[bytes, bytes]) -> bytes:
-    """A PNG with these chunks between its header and its end."""
-    header = (b"IHDR", struct.pack(">IIBBBBB", *size, 8, 0, 0, 0, 0))
-    every = [header, *chunks, (b"IDAT", zlib.compress(bytes(2))), (b"IEND", b"")]
-    body = b"".join(struct.pack(">I", len(d)) + t + d + struct.pack(">I", zlib.crc32(t + d)) for t, d in every)
-    return b"\x89PNG\r\n\x1a\n" + body
-
-
-def test_pictures_of_other_programs_have_no_recipe(tmp_path):
-    path = tmp_path / "a.gif"
-    for comment in (b"made by hand", b"[1]", b'{"a": 1}', b"\xff\xfe", b""):
-        Image.new("L", (4, 4)).save(path, "GIF", comment=comment)
-        assert export.read_recipe(path) is None
-    for text in (b"made by hand", b"null", b'"ganart"'):
-        path.write_bytes(png_of((1, 1), (b"tEXt", b"ganart\0" + text)))
-        assert export.read_recipe(path) is None
-    path.write_bytes(png_of((1, 1)))
-    assert export.read_recipe(path) is None
-
-
-@pytest.mark.parametrize("data", [b"", b"GIF89a", b"\x89PNG\r\n\x1a\n", b"hello" * 100, GREY.tobytes()])
-def test_what_is_no_picture_is_refused(tmp_path, data):
-    (tmp_path / "a.gif").write_bytes(data)
-    with pytest.raises(InputError, match=r"“a\.gif” cannot be read as a GIF or PNG"):
-        export.read_recipe(tmp_path / "a.gif")
-
-
-def test_other_kinds_of_pictures_and_missing_files_are_refused(tmp_path):
-    Image.new("RGB", (4, 4)).save(tmp_path / "a.gif", "JPEG")
-    for name in ("a.gif", "b.gif"):
-        with pytest.raises(InputError, match="cannot be read"):
-            export.read_recipe(tmp_path / name)
-
-
-def test_a_picture_that_claims_to_be_enormous_is_refused(tmp_path):
-    (tmp_path / "a.png").write_bytes(png_of((30_000, 30_000)))
-    with pytest.raises(InputError, match="cannot be read"):
-        export.read_recipe(tmp_path / "a.png")
-
-
-def test_a_recipe_nested_without_end_is_none(tmp_path):
-    (tmp_path / "a.png").write_bytes(png_of((1, 1), (b"tEXt", b"ganart\0" + b"[" * 100_000)))
-    assert export.read_recipe(tmp_path / "a.png") is None
-
-
-# --- what can be asked for
+def test_a_contact_sheet_of_a_long_film_shows_36_of_its_frames(folder):
+    frames = (np.arange(200) + 50).astype(np.uint8)[:, None, None, None].repeat(4, 1).repeat(4, 2)
+    sheet = images.read_png(write(folder / "a.png", frames).read_bytes())
+    assert sheet.shape == (24, 24, 1)
+    levels = sheet[::4, ::4, 0].ravel().astype(int)
+    assert (levels[0], levels[-1], len(set(levels))) == (50, 249, 36)
+    assert set(np.diff(levels)) <= {5, 6}
 
 
 @pytest.mark.parametrize(
-    ("seconds", "fps", "frames"), [(6, 25, 150), (0.2, 10, 2), (1.01, 50, 50), (120, 20, 2400)]
+    ("count", "height", "width"), [(1, 64, 64), (3, 40, 60), (36, 300, 400), (100, 600, 40), (7, 40, 2000)]
 )
-def test_a_length_makes_a_number_of_frames(seconds, fps, frames):
-    assert export.frame_count(seconds, fps) == frames
+def test_the_sides_of_a_contact_sheet_are_foretold_and_not_too_large(folder, count, height, width):
+    frames = np.zeros((count, height, width, 1), np.uint8)
+    sheet = images.read_png(write(folder / "a.png", frames).read_bytes())
+    assert export.sides(".png", count, width, height) == sheet.shape[1::-1]
+    assert max(sheet.shape) <= export.SHEET_SIDE
+    assert export.sides(".gif", count, width, height) == (width, height)
 
 
-@pytest.mark.parametrize("seconds", [0, 0.1, -1, 121, float("nan"), float("inf")])
-def test_lengths_out_of_range_are_refused(seconds):
-    with pytest.raises(InputError, match=r"0\.2 to 120"):
-        export.frame_count(seconds, 25)
+AS_ARRAYS = {
+    **{suffix: {"plugin": "pillow", "mode": "RGB", "index": ...} for suffix in ANIMATED},
+    ".mp4": {"plugin": "pyav", "format": "rgb24"},
+    ".png": {},
+}
 
 
-def test_what_would_not_fit_into_memory_is_refused():
-    export.check_memory(150, 1024, 1024)
-    with pytest.raises(InputError, match=r"7\.9 GB.*fewer seconds"):
-        export.check_memory(2500, 1024, 1024)
+@pytest.mark.parametrize("suffix", AS_ARRAYS)
+def test_scripts_of_other_people_read_it_with_imageio(written, suffix):
+    found = iio.imread(written["colour", suffix], **AS_ARRAYS[suffix])
+    expected = images.tile(COLOUR, 5) if suffix == ".png" else COLOUR
+    assert found.shape == expected.shape and abs(found.astype(int) - expected).mean() < 8
 
 
-def test_a_file_name_must_say_what_to_write(tmp_path):
-    assert export.check_suffix(tmp_path / "a.GIF", ".gif") == tmp_path / "a.GIF"
-    with pytest.raises(InputError, match=r"should end in \.gif or \.png"):
-        export.check_suffix(tmp_path / "a.mov", ".gif", ".png")
-    with pytest.raises(InputError, match=r"missing does not exist"):
-        export.check_suffix(tmp_path / "missing" / "a.gif", ".gif")
-    assert export.check_suffix(Path("a.gif"), ".gif") == Path("a.gif")
+@pytest.mark.parametrize("suffix", export.KINDS)
+def test_the_recipe_is_inside(written, folder, suffix):
+    for clip in CLIPS:
+        assert recipes.read(written[clip, suffix]) == ABOUT
+    renamed = folder / "renamed"
+    renamed.write_bytes(written["colour", suffix].read_bytes())
+    assert recipes.read(renamed) == ABOUT
+
+
+@pytest.mark.parametrize("suffix", export.KINDS)
+@pytest.mark.parametrize("filled", ["x", "&"])
+def test_a_recipe_of_the_greatest_length_is_inside(folder, suffix, filled):
+    about = {"ganart": "1", "note": ""}
+    about["note"] = filled * (recipes.MOST_BYTES - len(recipes.to_json(about)))
+    assert len(recipes.to_json(about)) == recipes.MOST_BYTES
+    assert recipes.read(write(folder / f"a{suffix}", GREY[:2], about=about)) == about
+    with pytest.raises(InputError, match="fewer keyframes"):
+        write(folder / f"b{suffix}", GREY[:2], about={**about, "one": "more"})
+    assert [path.name for path in folder.iterdir()] == [f"a{suffix}"]
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".apng", ".png"])
+def test_files_with_xmp_carry_the_mark_of_what_a_model_made(written, suffix):
+    data = written["colour", suffix].read_bytes()
+    assert f"<Iptc4xmpExt:DigitalSourceType>{recipes.MARK}</Iptc4xmpExt:DigitalSourceType>".encode() in data
+
+
+@pytest.mark.parametrize("suffix", export.KINDS)
+def test_the_same_film_is_the_same_file_whatever_its_name(written, folder, suffix):
+    again = write(folder / f"another name{suffix.upper()}", COLOUR)
+    assert again.read_bytes() == written["colour", suffix].read_bytes()
+
+
+def test_a_picture_has_its_recipe_and_every_pixel(folder):
+    for picture in (COLOUR[0], GREY[0]):
+        data = export.png_bytes(picture, ABOUT)
+        assert recipes.read(Path("a.png"), data) == ABOUT
+        np.testing.assert_array_equal(images.read_png(data), picture)
+
+
+def test_a_small_webp_loops_at_its_quality():
+    sizes = {}
+    for quality in (30, 90):
+        data = export.webp_bytes(list(COLOUR), 20, quality)
+        pictures, delays, info = play(io.BytesIO(data))
+        assert pictures.shape == COLOUR.shape and delays == [50] * 20 and info["loop"] == 0
+        sizes[quality] = len(data)
+    assert sizes[30] < sizes[90]
+
+
+# --- in a folder where there is a file already
+
+
+def breaking(frames: np.ndarray, error: Exception) -> Iterator[np.ndarray]:
+    yield from frames
+    raise error
+
+
+@pytest.mark.parametrize("suffix", export.KINDS)
+def test_a_film_that_breaks_off_leaves_the_old_file_and_no_other(folder, suffix):
+    path = folder / f"a{suffix}"
+    path.write_bytes(b"old")
+    for count in (0, 1, 15):
+        with pytest.raises(RuntimeError, match="no more"):
+            export.write_film(path, breaking(GREY[:count], RuntimeError("no more")), 20, 25, ABOUT)
+        assert path.read_bytes() == b"old" and list(folder.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("suffix", export.KINDS)
+def test_an_old_file_is_there_until_the_new_one_is_whole(folder, suffix):
+    path = folder / f"a{suffix}"
+    path.write_bytes(b"old")
+
+    def looking() -> Iterator[np.ndarray]:
+        for frame in GREY:
+            assert path.read_bytes() == b"old"
+            yield frame
+
+    export.write_film(path, looking(), len(GREY), 25, ABOUT)
+    assert recipes.read(path) == ABOUT and list(folder.iterdir()) == [path]
+
+
+ON_A_FULL_DISK = """
+import json, resource, sys
+from pathlib import Path
+import numpy as np
+from ganart import export
+from ganart.errors import GanartError, InputError
+
+frames = np.random.default_rng(0).integers(0, 256, (12, 128, 128, 3), np.uint8)
+answers = {}
+for limit in (200, 20_000, int(sys.argv[2])):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    for suffix in export.KINDS:
+        path = Path(sys.argv[1]) / f"a{suffix}"
+        try:
+            export.write_film(path, iter(frames), 12, 25, {})
+            answers[f"{limit} {suffix}"] = "written"
+        except InputError as error:
+            answers[f"{limit} {suffix}"] = repr(error)
+        except GanartError as error:
+            answers[f"{limit} {suffix}"] = str(error)
+print(json.dumps(answers))
+"""
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_the_old_file(folder):
+    pytest.importorskip("resource")  # POSIX
+    for suffix in export.KINDS:
+        (folder / f"a{suffix}").write_bytes(b"old")
+    command = [sys.executable, "-c", ON_A_FULL_DISK, str(folder), "50000"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=60, cwd=Path(__file__).parent.parent, check=True
+    )
+    answers = json.loads(done.stdout)
+    assert len(answers) == 3 * len(export.KINDS)
+    for place, told in answers.items():
+        assert "could not be written (" in told and told.endswith(".") and "Choose another place" in told, place
+    assert sorted(path.name for path in folder.iterdir()) == sorted(f"a{suffix}" for suffix in export.KINDS)
+    assert {path.read_bytes() for path in folder.iterdir()} == {b"old"}
 
 
 def test_an_export_that_is_there_already_is_replaced_whole(home):
@@ -299,3 +304,138 @@ def test_an_export_that_is_there_already_is_replaced_whole(home):
         assert (home / "a.gif").read_bytes() == data
     files.sweep_temporary(home)
     assert [path.name for path in home.iterdir()] == ["a.gif"]
+
+
+def test_a_place_that_cannot_be_written_is_one_sentence(folder):
+    (folder / "file").write_bytes(b"")
+    with pytest.raises(GanartError, match=r"“a\.gif” could not be written \(Not a directory\)"):
+        export.write(folder / "file" / "a.gif", b"data")
+
+
+# --- as the frames come
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".zip", ".png"])
+def test_frames_are_taken_one_at_a_time_and_let_go(folder, suffix):
+    """So that a film of any length needs the memory of a moment."""
+    alive, most, asked = weakref.WeakSet(), 0, []
+
+    class Frame(np.ndarray):
+        __hash__ = object.__hash__
+
+    def coming() -> Iterator[np.ndarray]:
+        nonlocal most
+        for index in range(120):
+            frame = moving(1, 32, 32)[0].view(Frame)
+            alive.add(frame)
+            asked.append(index)
+            most = max(most, len(alive))
+            yield frame
+            del frame
+
+    export.write_film(folder / f"a{suffix}", coming(), 120, 25, ABOUT)
+    assert asked == list(range(120))
+    assert most <= (3 if suffix != ".png" else export.SHEET_PICTURES + 3)
+
+
+# --- how large it will be
+
+
+@pytest.fixture(scope="module")
+def walk() -> np.ndarray:
+    """A walk through a model that comes with the program, 60 frames of 128 px."""
+    [model] = [model for model in models.pretrained() if model.id == "landscapes"]
+    curve = paths.slerps(latent.sample_z([3, 14, 15], 128))
+    return images.enlarge(loaded.pictures(model, curve.at(np.arange(60) / 20)), 2)
+
+
+@pytest.mark.parametrize("suffix", export.KINDS)
+def test_the_size_is_foretold_within_a_third(folder, walk, suffix):
+    for count in (7, 60):
+        part = [[walk[index] for index in some] for some in export.segments_of(suffix, count)]
+        real = write(folder / f"a{suffix}", walk[:count], about={}).stat().st_size
+        assert export.estimate(suffix, part, count, 25) == pytest.approx(real, rel=0.3)
+
+
+def test_the_size_of_a_zip_of_tiny_frames_is_foretold_too(folder):
+    """Their headers are as large as they are."""
+    frames = GREY.repeat(5, 0)[:, :4, :4]
+    part = [[frames[index] for index in some] for some in export.segments_of(".zip", 100)]
+    real = write(folder / "a.zip", frames, about={}).stat().st_size
+    assert export.estimate(".zip", part, 100, 25) == pytest.approx(real, rel=0.05)
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 6, 7, 17, 40, 150, 6000])
+@pytest.mark.parametrize("suffix", export.KINDS)
+def test_a_size_is_foretold_from_a_few_frames_of_all_parts(suffix, count):
+    segments = export.segments_of(suffix, count)
+    used = [index for part in segments for index in part]
+    assert all(0 <= index < count for index in used) and len(used) <= 36
+    assert used[0] == 0 and (used[-1] == count - 1 or len(segments) == 1)
+    assert len(segments) > 1 or count < 32 or suffix == ".png"
+    if suffix != ".png":
+        assert all(np.diff(part).tolist() == [1] * (len(part) - 1) for part in segments)
+
+
+# --- what can be asked for
+
+
+def test_what_would_not_fit_into_memory_is_refused():
+    export.check_memory(150, 1024, 1024)
+    with pytest.raises(InputError, match=r"7\.9 GB.*fewer seconds.*MP4"):
+        export.check_memory(2500, 1024, 1024)
+
+
+@pytest.mark.parametrize("suffix", export.KINDS)
+def test_every_kind_has_a_greatest_side(suffix):
+    name, most = export.KINDS[suffix]
+    for width, height in ((most, 16), (16, most)):
+        export.check(suffix, 10, width, height)
+    for width, height in ((most + 2, 16), (16, most + 2)):
+        with pytest.raises(InputError, match=f"{width}x{height} px, and {name} may have up to {most} px"):
+            export.check(suffix, 10, width, height)
+
+
+@pytest.mark.parametrize("suffix", export.KINDS)
+def test_films_without_end_are_for_kinds_that_stream(suffix):
+    if suffix in export.HELD:
+        with pytest.raises(InputError, match="GB"):
+            export.check(suffix, 6000, 512, 512)
+    else:
+        export.check(suffix, 6000, 512, 512)
+
+
+@pytest.mark.parametrize(("width", "height"), [(101, 100), (100, 101)])
+def test_an_mp4_has_even_sides(width, height):
+    with pytest.raises(InputError, match=f"even sides, but {width}x{height} px"):
+        export.check(".mp4", 10, width, height)
+    export.check(".gif", 10, width, height)
+
+
+def test_where_no_size_was_asked_for_every_kind_can_be_written():
+    """Whatever the grid."""
+    for suffix, (_, most) in export.KINDS.items():
+        for rows, columns in ((1, 1), (11, 12), (12, 5), (1, 12)):
+            for side in (28, 64, 128, 256):
+                film = filmconfig.FilmConfig("direction", (filmconfig.Keyframe("1"),), rows=rows, columns=columns)
+                found = layout.canvas(film, columns * side, rows * side, min(most, layout.MOST_SIDE))
+                export.check(suffix, 150, found.width, found.height)
+
+
+@pytest.mark.parametrize("name", ["a.mov", "a", "a.gif.txt", ".gif", "a.jpg", "a.PNG5"])
+def test_other_suffixes_are_refused_before_a_frame_is_asked_for(folder, name):
+    with pytest.raises(InputError, match=r"should end in \.gif or \.mp4"):
+        export.write_film(folder / name, breaking(COLOUR[:0], AssertionError("asked")), 20, 25, ABOUT)
+    assert not list(folder.iterdir())
+
+
+def test_a_file_name_must_say_what_to_write(folder):
+    assert export.check_suffix(folder / "a.GIF", ".gif") == folder / "a.GIF"
+    with pytest.raises(InputError, match=r"should end in \.gif or \.png"):
+        export.check_suffix(folder / "a.mov", ".gif", ".png")
+    with pytest.raises(InputError, match=r"missing does not exist"):
+        export.check_suffix(folder / "missing" / "a.gif", ".gif")
+    (folder / "folder.gif").mkdir()
+    with pytest.raises(InputError, match="is a folder"):
+        export.check_suffix(folder / "folder.gif", ".gif")
+    assert export.check_suffix(Path("a.gif"), ".gif") == Path("a.gif")

@@ -8,7 +8,7 @@ import pytest
 from ganart import notes, workspace
 from ganart.errors import InputError
 from ganart.files import read_json, write_json
-from ganart.notes import Kept
+from ganart.notes import Kept, Shot
 
 
 @pytest.fixture(autouse=True)
@@ -171,3 +171,55 @@ def test_two_who_write_at_the_same_time_lose_nothing():
     assert not failed
     assert {place.text for place in notes.places("abc")} == {str(i) for i in [*range(20), *range(100, 120)]}
     assert len(notes.direction_names("abc", "sefa")) == 20
+
+
+# --- the film that the artist is at
+
+SHOTS = [Shot("12", "Seed 12"), Shot("z.AAAA", "Dawn", 0.5, 2.0), Shot("12", "Seed 12", 100, 0.01)]
+
+
+def test_a_film_that_was_never_begun_is_none_and_an_empty_one_is_empty():
+    assert notes.shots("abc") is None
+    notes.keep("abc", Kept("1", "Seed 1", pinned=True))
+    assert notes.shots("abc") is None
+    notes.set_shots("abc", [])
+    assert notes.shots("abc") == []
+
+
+def test_the_keyframes_of_a_film_are_kept_in_their_order_for_their_model():
+    notes.set_shots("abc", SHOTS)
+    assert notes.shots("abc") == SHOTS
+    assert notes.shots("other") is None
+    notes.set_shots("abc", SHOTS[::-1])
+    assert notes.shots("abc") == SHOTS[::-1]
+
+
+def test_keyframes_places_and_names_of_directions_leave_each_other_alone():
+    notes.name_direction("abc", "sefa", 2, "light")
+    notes.set_shots("abc", SHOTS)
+    notes.keep("abc", Kept("1", "Seed 1", pinned=True))
+    notes.name_direction("abc", "sefa", 3, "age")
+    assert notes.shots("abc") == SHOTS
+    assert [place.text for place in notes.places("abc")] == ["1"]
+    assert notes.direction_names("abc", "sefa") == {2: "light", 3: "age"}
+
+
+def test_damaged_keyframes_are_passed_over():
+    damaged = [None, 5, "text", [], {}, {"text": "2"}, {"name": "no text"}]
+    damaged += [{"text": "2", "name": "x", "rest": value} for value in (None, "long", [], 10**400)]
+    whole = {"text": "1", "name": "x" * 100}
+    write_json(workspace.folder("notes") / "abc.json", {"version": 1, "shots": [*damaged, whole]})
+    assert notes.shots("abc") == [Shot("1", "x" * notes.LONGEST)]
+
+
+@pytest.mark.parametrize("value", [-1, 101, float("nan"), float("inf"), -0.5])
+def test_times_that_no_film_can_have_are_the_usual_ones(value):
+    kept = [{"text": "1", "name": "one", "rest": value, "way": value}]
+    write_json(workspace.folder("notes") / "abc.json", {"version": 1, "shots": kept})
+    assert notes.shots("abc") == [Shot("1", "one", 0.0, 1.0)]
+
+
+@pytest.mark.parametrize("shots", [None, 5, "text", {}, {"text": "1", "name": "x"}])
+def test_keyframes_that_are_no_list_are_none_that_can_be_used(shots):
+    write_json(workspace.folder("notes") / "abc.json", {"version": 1, "shots": shots})
+    assert notes.shots("abc") == []

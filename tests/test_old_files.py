@@ -4,9 +4,11 @@ and signs of health): they open and go on."""
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image, ImageSequence
 
-from ganart import checkpoint, dataset, export, launch, models, run, train, workspace
+from ganart import checkpoint, dataset, launch, models, recipes, run, train, workspace
 
 OLD = Path(__file__).parent / "old"
 
@@ -46,7 +48,34 @@ def test_an_old_run_branches(old_run):
     assert train.work(branch) == "done" and branch.status().step == 100
 
 
-def test_the_recipe_in_an_old_film_is_read():
-    recipe = export.read_recipe(OLD / "walk.gif")
-    assert recipe["kind"] == "walk" and recipe["seeds"] == [1, 2]
+FILMS = {"walk.gif": ("slerp", ["1", "2"]), "grid.gif": ("circle", ["3", "14", "15", "9"])}
+
+
+@pytest.mark.parametrize("name", FILMS)
+def test_the_recipe_in_an_old_film_is_read(name):
+    recipe = recipes.read(OLD / name)
+    assert recipe["kind"] == Path(name).stem and [str(seed) for seed in recipe["seeds"]] == FILMS[name][1]
     assert recipe["model"] == checkpoint.load_generator(OLD / "run" / "model.safetensors")[1].hash
+
+
+def played(path: Path) -> np.ndarray:
+    """What a GIF shows every 10 ms, (N, H, W, 3)."""
+    shown = []
+    with Image.open(path) as image:
+        for frame in ImageSequence.Iterator(image):
+            shown += [np.asarray(frame.convert("RGB")).astype(int)] * (frame.info["duration"] // 10)
+    return np.stack(shown)
+
+
+@pytest.mark.parametrize("given", [True, False])
+@pytest.mark.parametrize("name", FILMS)
+def test_an_old_film_is_made_again(ganart, old_run, tmp_path, name, given):
+    """By the model that is given, or by the one that its recipe names."""
+    model = [OLD / "run" / "model.safetensors"] if given else []
+    answer = ganart("animate", *model, "--recipe", OLD / name, "--out", tmp_path / "again.gif")
+    assert answer.status == 0, answer.err
+    before, after = played(OLD / name), played(tmp_path / "again.gif")
+    assert before.shape == after.shape
+    assert abs(before - after).mean((1, 2, 3)).max() < 4
+    film = recipes.read(tmp_path / "again.gif")["film"]
+    assert (film["path"], [frame["place"] for frame in film["keyframes"]]) == FILMS[name]

@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+import shutil
 import time
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from ganart import (
     directions,
     evaluation,
     export,
+    filmconfig,
     images,
     jobs,
     latent,
@@ -33,15 +35,17 @@ from ganart import (
     run,
     share,
     train,
+    uploads,
     workspace,
 )
 from ganart.config import NetworkConfig, TrainConfig
+from ganart.filmconfig import FilmConfig, Keyframe
 from ganart.models import Model
 from ganart.networks import Generator
 from ganart.notes import Kept
 from ganart.places import Way
 from ganart.run import Run, Status
-from ganart.ui import breed, sums
+from ganart.ui import breed, studio, sums, timeline
 
 ROOT = Path(__file__).parent.parent
 TINY = NetworkConfig(size=32, channels=3, z_dim=8, width=4)
@@ -211,7 +215,7 @@ def test_train_offers_all_ways_in():
     at = open_page("train")
     assert at.title[0].value == "Train"
     way = at.segmented_control(key="source")
-    for choice in ("zip", "path", "mnist", "before", "folder"):
+    for choice in ("path", "mnist", "before", "drop"):
         check(way.set_value(choice).run())
 
 
@@ -237,18 +241,19 @@ def test_train_refuses_bad_paths_in_one_sentence(given, said, tmp_path):
 
 
 def test_train_from_an_upload_to_a_running_training(picture_folder):
-    folder = picture_folder(12)
-    at = open_page("train")
+    upload, files = uploads.begin(), sorted(picture_folder(12).iterdir())
+    at = open_page("train", upload=upload.token)
     at.selectbox(key="size").set_value(32).run()
-    uploader = at.file_uploader[0]
-    for path in sorted(folder.iterdir()):
-        uploader.upload(f"paintings/{path.name}", path.read_bytes())
+    assert next(b for b in at.button if b.label == "Look at the pictures").disabled
+    told = upload.expect([[f"paintings/{path.name}", path.stat().st_size, 0] for path in files])
+    for place, number in told["send"]:
+        shutil.copy(files[place], upload.files / upload.wanted(number).stored)
     at.run()
     next(b for b in at.button if b.label == "Look at the pictures").click().run()
     check(at)
     assert at.query_params["dataset"] == "paintings-32"
     assert "12 pictures are few" in text_of(at)
-    assert not list(workspace.folder("uploads").iterdir()), "the upload was kept twice"
+    assert not list(workspace.folder("uploads").iterdir()), "the upload was kept"
 
     at.segmented_control(key="width-sketch").set_value(16).run()
     at.number_input(key="kimg-sketch").set_value(1.0).run()
@@ -716,26 +721,100 @@ def test_explore_with_a_model_that_is_gone_or_damaged(finished):
     assert "damaged" in text_of(open_page("explore", model=finished.id))
 
 
-@pytest.mark.parametrize("kind", ["Walk", "Grid of loops", "Growth"])
+# --- Animate
+
+
+def make(at: AppTest) -> AppTest:
+    """Presses the button and waits for the job that it began."""
+    next(b for b in at.button if b.label == "Make the film").click().run()
+    job = jobs.Job(Path(check(at).session_state["film_job"]))
+    jobs.wait(job)
+    return check(at.run())
+
+
+def frames(at: AppTest, count: int) -> AppTest:
+    at.segmented_control(key="film_unit").set_value("Frames").run()
+    return at.number_input(key="film_frames").set_value(count).run()
+
+
+@pytest.mark.parametrize("kind", ["Walk", "Loops", "Growth"])
 def test_animate_makes_a_film_that_loops(finished, kind):
     at = open_page("animate", model=finished.id)
     at.segmented_control(key="kind").set_value(kind).run()
-    at.number_input(key=f"seconds-{kind}").set_value(1.0).run()
-    if kind == "Grid of loops":
-        at.number_input(key="rows").set_value(2).run()
-        at.number_input(key="columns").set_value(2).run()
-    next(b for b in at.button if b.label == "Make the film").click().run()
-    check(at)
+    if kind == "Loops":
+        at.number_input(key="film_rows").set_value(2).run()
+        at.number_input(key="film_columns").set_value(2).run()
+    at = make(frames(at, 12))
     assert not at.error, text_of(at)
     (path,) = workspace.folder("exports").glob("*.gif")
     with Image.open(path) as film:
         assert film.n_frames > 1 and film.info["loop"] == 0
     assert at.get("download_button")
+    told = text_of(at)
+    assert ("Where it closes" in told) == (kind != "Growth") and "steps vary by" in told
+    # The same film again is the same file; when that was deleted, it is made anew.
+    make(at)
+    assert list(workspace.folder("exports").glob("*.gif")) == [path]
+    path.unlink()
+    assert "The film was deleted" in text_of(check(at.run()))
+    make(at)
+    assert path.is_file()
 
 
-def test_animate_says_what_is_wrong_with_the_keyframes(finished):
+def test_animate_adds_moves_and_takes_out_keyframes(finished):
     at = open_page("animate", model=finished.id)
-    for text, said in (("three", "not a list of seeds"), ("5", "at least two"), ("0-99", "too many")):
-        at.text_input(key="seeds").set_value(text).run()
+    assert [shot.text for shot in timeline.shots(models.find_model(finished.id))] == ["3", "14", "15", "92"]
+    at.text_input(key="more_seeds").set_value("7, 8-9").run()
+    at.button(key="shot-Later").click().run()
+    at.slider(key="rest-1").set_value(0.5).run()
+    at.button(key="shot-Twice").click().run()
+    shots = timeline.shots(models.find_model(finished.id))
+    assert [(shot.text, shot.rest) for shot in shots] == [("8", 0), ("7", 0.5), ("7", 0.5), ("9", 0)]
+    at.button(key="shot-Remove").click().run()
+    assert [shot.text for shot in timeline.shots(models.find_model(finished.id))] == ["8", "7", "9"]
+    for _ in range(2):
+        check(at.button(key="shot-Remove").click().run())
+    assert "at least two keyframes" in text_of(at)
+    assert next(b for b in at.button if b.label == "Make the film").disabled
+    at.button(key="anew").click().run()
+    assert "No keyframes yet" in text_of(check(at))
+
+
+def test_animate_says_what_is_wrong_with_seeds_that_are_added(finished):
+    at = open_page("animate", model=finished.id)
+    for text, said in (("three", "not a list of seeds"), ("0-99", "too many")):
+        at.text_input(key="more_seeds").set_value(text).run()
         assert said in text_of(check(at)), text
-        assert next(b for b in at.button if b.label == "Make the film").disabled
+
+
+@pytest.mark.parametrize(
+    "film",
+    [
+        FilmConfig("spline", tuple(Keyframe(str(seed), 0.5, 2.0) for seed in (5, 1, 8)), 33, 20, even=True),
+        FilmConfig(
+            "noise", tuple(Keyframe(str(seed)) for seed in range(4, 8)), 40, 10, rows=2, columns=2, waves=4
+        ),
+        FilmConfig("growth", (Keyframe("1"), Keyframe("2")), 30, 25, smooth=True),
+        FilmConfig("slerp", (Keyframe("1"), Keyframe("2", 1.0)), 30, easing="smooth", width=1080, height=1350),
+        FilmConfig("direction", (Keyframe("9"),), 24, 50, index=2, reach=2.0, width=320, height=200),
+    ],
+    ids=lambda film: film.path,
+)
+def test_animate_asks_for_exactly_the_film_that_a_file_holds(finished, film):
+    at = open_page("animate", model=finished.id)
+    model = models.find_model(finished.id)
+    at.session_state["film_set"], shots = studio.settings_of(film, ".webp")
+    if shots is not None:
+        timeline.put(model, shots)
+    at = check(at.run())
+    next(b for b in at.button if b.label == "Make the film").click().run()
+    job = jobs.Job(Path(check(at).session_state["film_job"]))
+    request = job.request()
+    jobs.cancel(job)
+    assert filmconfig.from_dict(request["film"]) == film and request["suffix"] == ".webp"
+
+
+def test_animate_says_how_large_a_film_will_be(finished):
+    at = frames(open_page("animate", model=finished.id), 12)
+    next(b for b in at.button if b.label == "How large?").click().run()
+    assert "About " in text_of(check(at))

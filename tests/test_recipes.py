@@ -1,12 +1,16 @@
 """The recipe inside every kind of file that ganart writes, and what is found in damaged or foreign files."""
 
 import io
+import json
 import random
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from ganart import export, recipes
 from ganart.errors import InputError
@@ -50,6 +54,64 @@ def test_what_ganart_never_writes_is_refused_by_its_name(data):
 def test_files_without_a_recipe_have_none():
     for suffix in (b"GIF89a", b"\x89PNG\r\n\x1a\n", b"RIFF\0\0\0\0WEBP", b"\0\0\0\x08ftyp", b"PK\x03\x04"):
         assert recipes.read(Path("a"), suffix) is None
+
+
+def png_of(size: tuple[int, int], *chunks: tuple[bytes, bytes]) -> bytes:
+    """A PNG with these chunks between its header and its end."""
+    header = (b"IHDR", struct.pack(">IIBBBBB", *size, 8, 0, 0, 0, 0))
+    every = [header, *chunks, (b"IDAT", zlib.compress(bytes(2))), (b"IEND", b"")]
+    body = b"".join(struct.pack(">I", len(d)) + t + d + struct.pack(">I", zlib.crc32(t + d)) for t, d in every)
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+def test_pictures_of_other_programs_have_no_recipe(tmp_path):
+    path = tmp_path / "a.gif"
+    for comment in (b"made by hand", b"[1]", b'{"a": 1}', b"\xff\xfe", b""):
+        Image.new("L", (4, 4)).save(path, "GIF", comment=comment)
+        assert recipes.read(path) is None
+    for text in (b"made by hand", b"null", b'"ganart"'):
+        assert recipes.read(Path("a.png"), png_of((1, 1), (b"tEXt", b"ganart\0" + text))) is None
+    assert recipes.read(Path("a.png"), png_of((1, 1))) is None
+    for kind in ("JPEG", "BMP", "TIFF"):
+        Image.new("RGB", (4, 4)).save(path, kind)
+        with pytest.raises(InputError, match="whatever its name says"):
+            recipes.read(path)
+
+
+def test_a_recipe_nested_without_end_is_none():
+    assert recipes.read(Path("a.png"), png_of((1, 1), (b"tEXt", b"ganart\0" + b"[" * 100_000))) is None
+
+
+def test_a_picture_that_claims_to_be_enormous_is_never_decoded():
+    text = recipes.to_json(RECIPE).encode()
+    assert recipes.read(Path("a.png"), png_of((30_000, 30_000), (b"tEXt", b"ganart\0" + text))) == RECIPE
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"“b\.gif” cannot be read"):
+        recipes.read(tmp_path / "b.gif")
+
+
+def test_a_file_larger_than_any_of_ganarts_is_not_read(tmp_path):
+    with (tmp_path / "a.zip").open("wb") as file:
+        file.truncate(recipes.MOST_FILE + 1)
+    with pytest.raises(InputError, match="more than 1,000 MB"):
+        recipes.read(tmp_path / "a.zip")
+
+
+@pytest.mark.parametrize("seeds", [3, 3000])
+def test_pillow_finds_the_recipe_of_a_gif_as_its_comment(tmp_path, seeds):
+    recipe = {**RECIPE, "seeds": list(range(seeds))}
+    export.write_film(tmp_path / "a.gif", FRAMES, len(FRAMES), 25, recipe)
+    with Image.open(tmp_path / "a.gif") as image:
+        assert json.loads(image.info["comment"]) == recipe
+
+
+def test_the_recipe_says_how_it_was_made_and_that_a_model_made_it():
+    found = recipes.recipe("ab" * 32, kind="film", fps=25)
+    assert found["model"] == "ab" * 32 and (found["kind"], found["fps"]) == ("film", 25)
+    assert found["source_type"].endswith("trainedAlgorithmicMedia")
+    assert (found["ganart"], found["version"]) == (recipes.__version__, recipes.RECIPE_VERSION)
 
 
 def zipped(name: str, text: bytes, method: int) -> bytes:

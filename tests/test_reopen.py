@@ -6,9 +6,11 @@ import math
 import numpy as np
 import pytest
 
-from ganart import directions, export, images, latent, loaded, models, places, recipes, reopen
+from ganart import directions, export, filmconfig, images, latent, loaded, models, places, recipes, reopen
 from ganart.card import read_card
 from ganart.errors import InputError
+from ganart.filmconfig import FilmConfig, Keyframe
+from ganart.models import Model
 from ganart.run import Run
 
 Z = latent.sample_z([3], 8)[0] / 2
@@ -253,3 +255,51 @@ def test_a_damaged_film_is_refused_in_a_sentence(make_painter, recipe):
     assert str(refusal.value).endswith(".") and len(str(refusal.value)) < 250
     for whole in (WALK, GRID):
         assert len(reopen.film_of(whole, make_painter()).keyframes) == len(whole["seeds"])
+
+
+@pytest.mark.parametrize("kind", ["sheet", None, "film2", 5])
+def test_what_is_no_film_is_told_so(make_painter, kind):
+    with pytest.raises(InputError, match="holds no film"):
+        reopen.film_of({**WALK, "kind": kind}, make_painter())
+
+
+def test_a_film_is_found_again(make_painter):
+    config = FilmConfig("noise", (Keyframe(places.write(Z)),), frames=77, waves=5, smooth=True)
+    recipe = json.loads(json.dumps(recipes.recipe("ab" * 32, kind="film", film=filmconfig.to_dict(config))))
+    assert reopen.film_of(recipe, make_painter()) == config
+
+
+def test_a_picture_becomes_a_loop_from_its_place(make_painter):
+    for place in ("12", places.write(Z)):
+        found = reopen.film_of(recipe_of(place=place, name="Dawn"), make_painter())
+        assert found == FilmConfig("circle", (Keyframe(place),))
+    found = reopen.film_of(recipe_of(seed=9, steps=STEPS, scale=32), make_painter())
+    assert found.keyframes == (Keyframe(places.write(latent.varied(9, STEPS, 8))),)
+
+
+def test_films_of_version_1_are_found_again_as_large_as_they_were(make_painter):
+    model = make_painter()
+    walk = FilmConfig("slerp", (Keyframe("3"), Keyframe("14")), 150, 25, width=128, height=128)
+    assert reopen.film_of(WALK, model) == walk
+    cells = tuple(Keyframe(str(seed)) for seed in range(6))
+    grid = FilmConfig("circle", cells, 20, 10, rows=2, columns=3, width=192, height=128)
+    recipe = {"kind": "grid", "seeds": [*range(6)], "seconds": 2, "fps": 10, "scale": 2, "rows": 2, "columns": 3}
+    assert reopen.film_of(recipe, model) == grid
+
+
+def test_grids_of_version_1_that_were_halved_to_fit_are_found_as_they_were(make_painter):
+    recipe = {**GRID, "seeds": [*range(100)], "rows": 10, "columns": 10, "scale": 1}
+    found = reopen.film_of(recipe, make_painter(size=128))
+    assert (found.width, found.height) == (640, 640)  # 1280 were too many
+
+
+@pytest.mark.parametrize(("side", "scale", "expected"), [(192, 2, 384), (192, 1, 192), (1536, 1, 768), (0, 4, 0)])
+def test_films_of_sheets_of_version_1_are_found_again(make_painter, home, side, scale, expected):
+    run = Run(home / "runs" / "0001-dawn")
+    (run.folder / "samples").mkdir(parents=True)
+    make_painter().path.rename(run.model)
+    if side:
+        run.sample_path(50).write_bytes(images.encode(np.zeros((side, side, 1), np.uint8)))
+    recipe = {"kind": "growth", "seconds": 4.0, "fps": 20, "scale": scale}
+    found = reopen.film_of(recipe, Model(run.id, run.model, run))
+    assert found == FilmConfig("sheets", (), 80, 20, width=expected, height=expected)

@@ -4,6 +4,7 @@
 const pads = new WeakMap();
 const RESEND = 250; // ms between reruns where there is no route
 const SETTLED = 450; // ms after the last key until the page is told
+const AT_ONCE = 2; // requests under way: one is painted while the next one is asked for
 const LATE = 90; // ms after which the sheet lends its nearest picture
 const TEXT = "textarea, input:is([type=text], [type=number], [type=search], :not([type]))";
 const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
@@ -21,7 +22,8 @@ class Pad {
     this.fingers = new Map();
     this.wanted = null; // the newest move that is not painted yet
     this.resending = null;
-    this.flying = false;
+    this.flying = 0; // requests that are under way
+    this.painted = this.coming = null; // the newest move that has a picture; what the next frame paints
     this.route = true;
     this.listen();
   }
@@ -38,7 +40,7 @@ class Pad {
     this.map.setAttribute("aria-label", `Map of the plane. ${data.title}`);
     if (fresh) {
       // The page went elsewhere: what the hand is doing has lost its ground.
-      this.wanted = this.start = this.resending = null;
+      this.wanted = this.start = this.resending = this.painted = this.coming = null;
       this.moved = false;
       clearTimeout(this.settling);
       clearTimeout(this.resending);
@@ -200,14 +202,14 @@ class Pad {
   }
 
   async pump() {
-    if (this.flying || !this.wanted) return;
+    if (this.flying >= AT_ONCE || !this.wanted) return;
     if (!this.route) return this.rerun();
     const move = this.wanted;
     const { query, turn } = this.data;
     const current = () => query === this.data.query && turn === this.data.turn;
     const lost = () => current() && this.lose(move);
     this.wanted = null;
-    this.flying = true;
+    this.flying += 1;
     const late = setTimeout(() => current() && this.lend(move), LATE);
     try {
       const answer = await fetch(this.address("point", { x: move.spot[0], y: move.spot[1] }));
@@ -218,30 +220,35 @@ class Pad {
       else {
         const picture = await bitmap(answer);
         clearTimeout(late);
-        if (current()) await this.paintMove(picture, move);
+        if (current()) this.paintMove(picture, move);
       }
     } catch {
       lost();
     } finally {
       clearTimeout(late);
-      this.flying = false;
+      this.flying -= 1;
     }
     this.pump();
   }
 
-  // Paint with the next frame, and note how long after the move it can be seen.
+  // Paint with the next frame, unless a newer move is there already, and note how long after the move it can be seen.
   paintMove(picture, move) {
-    return new Promise((resolve) => {
-      requestAnimationFrame(() => {
-        this.paint(picture);
-        resolve();
-        const { port1, port2 } = new MessageChannel(); // its message comes when the frame has been painted
-        port1.onmessage = () => {
-          performance.measure("ganart-pad", { start: move.at, end: performance.now(), detail: move.spot });
-          performance.clearMeasures("ganart-pad");
-        };
-        port2.postMessage(0);
-      });
+    if (this.painted && move.at < this.painted.at) return;
+    const waiting = this.coming;
+    this.painted = move;
+    this.coming = { picture, move };
+    if (waiting) return;
+    requestAnimationFrame(() => {
+      if (!this.coming) return; // the page went elsewhere meanwhile
+      const { picture: newest, move: seen } = this.coming;
+      this.coming = null;
+      this.paint(newest);
+      const { port1, port2 } = new MessageChannel(); // its message comes when the frame has been painted
+      port1.onmessage = () => {
+        performance.measure("ganart-pad", { start: seen.at, end: performance.now(), detail: seen.spot });
+        performance.clearMeasures("ganart-pad");
+      };
+      port2.postMessage(0);
     });
   }
 

@@ -33,7 +33,7 @@ def begin(model: Model, asked: Asked) -> None:
     job = jobs.find(wanted)
     if (done := job.result()) is not None and not _exported(done["file"]).is_file():
         shutil.rmtree(job.folder, ignore_errors=True)
-    st.session_state.film = str(jobs.begin(wanted).folder)
+    st.session_state.film_job = str(jobs.begin(wanted).folder)
 
 
 def _exported(name: str) -> Path:
@@ -42,7 +42,7 @@ def _exported(name: str) -> Path:
 
 def show(model: Model) -> None:
     """How far the making is; when it is done, the film in motion and the button that saves it."""
-    folder = st.session_state.get("film")
+    folder = st.session_state.get("film_job")
     if folder is None:
         if loop := model.loop():
             st.image(
@@ -79,7 +79,7 @@ def _progress(job: Job, was_active: bool) -> None:
 
 def _cancel(job: Job) -> None:
     jobs.cancel(job)
-    st.session_state.pop("film", None)
+    st.session_state.pop("film_job", None)
 
 
 def _play(result: dict) -> None:

@@ -181,18 +181,25 @@ def _place() -> tuple[str, dict]:
 
 def set_to(model: Model, film: FilmConfig, suffix: str) -> None:
     """When the page runs again, it asks for exactly this film as this kind of file."""
+    st.session_state.film_set, shots = settings_of(film, suffix)
+    if shots is not None:
+        timeline.put(model, shots)
+
+
+def settings_of(film: FilmConfig, suffix: str) -> tuple[dict, list[Shot] | None]:
+    """The state of the page's widgets that asks for this film, and its keyframes where they are not just seeds
+    in a row."""
     kind = next(kind for kind, ways in WAYS.items() if film.path in ways)
     shots = [Shot(frame.place, _name(frame.place), frame.rest, frame.way) for frame in film.keyframes]
     first = int(shots[0].text) if shots and shots[0].text.isdecimal() else 0
     in_a_row = [shot.text for shot in shots] == [str(first + place) for place in range(len(shots))]
     wander = film.path == "growth" and film.rows * film.columns == 1 and len(shots) > 1
-    if film.path in filmconfig.WALKS or wander or (shots and not in_a_row):
-        timeline.put(model, shots)
+    on_timeline = film.path in filmconfig.WALKS or wander or (bool(shots) and not in_a_row)
     sides = film.width, film.height
     fitting = (
         name for name, place in PLACES.items() if (place.width, place.height, place.suffix) == (*sides, suffix)
     )
-    st.session_state.film_set = {
+    values = {
         "kind": kind,
         f"film_path_{kind}": film.path,
         "film_even": film.even,
@@ -215,6 +222,7 @@ def set_to(model: Model, film: FilmConfig, suffix: str) -> None:
         "film_width": film.width,
         "film_height": film.height,
     }
+    return values, shots if on_timeline else None
 
 
 def _name(text: str) -> str:
