@@ -14,8 +14,8 @@ import pytest
 import torch
 from PIL import Image
 
-from ganart import checkpoint, config, dataset, launch, run, train, training
-from ganart.errors import BusyError, DatasetError, RunError
+from ganart import checkpoint, dataset, launch, run, train, training
+from ganart.errors import BusyError, DatasetError, InputError, RunError
 from ganart.run import Run
 
 
@@ -225,5 +225,5 @@ def test_the_dataset_of_a_run_must_be_the_one_it_was_started_with(settings):
 def test_resuming_a_done_run_is_refused(settings):
     target = launch.create(settings, "once")
     assert train.work(target) == "done"
-    with pytest.raises(config.InputError, match="is done"):
+    with pytest.raises(InputError, match="is done"):
         launch.relaunch(target)

@@ -421,12 +421,23 @@ def test_few_files_of_an_upload_come_at_a_time(upload, monkeypatch):
             paths = [f"/upload/{to.token}/{n}" for n in range(count)]
             return [asyncio.create_task(send(app, "PUT", path, [b"abc"], gate=gate)) for path in paths]
 
+        async def answers(tasks: list[asyncio.Task], count: int) -> list[int]:
+            """What is answered while the gate is closed: at least so many, within ten seconds."""
+            for _ in range(200):
+                await asyncio.sleep(0.05)
+                if len(done := [task.result().status for task in tasks if task.done()]) >= count:
+                    break
+            return done
+
         tasks = [start(upload, 6)]
-        await asyncio.sleep(0.3)
-        refused = [task.result().status for task in tasks[0] if task.done()]
-        tasks += [start(other, 4) for other in others]
-        await asyncio.sleep(0.3)
-        late = [task.result().status for task in tasks[4] if task.done()]
+        refused = await answers(tasks[0], 2)
+        tasks += [start(other, 4) for other in others[:3]]
+        for some in tasks[1:]:
+            await answers(some, 0)
+        while receive._busy.total() < receive.AT_ONCE_ALL:
+            await asyncio.sleep(0.05)
+        tasks.append(start(others[3], 4))
+        late = await answers(tasks[4], 4)
         gate.set()
         await asyncio.gather(*(task for some in tasks for task in some))
         after = [(await send(app, "PUT", f"/upload/{upload.token}/8", [b"abc"])).status]

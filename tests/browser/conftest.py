@@ -82,9 +82,10 @@ def lasting_server(tmp_path_factory):
     server.kill()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
-    """Headless Chromium; without one the tests are skipped and say so."""
+    """Headless Chromium; without one the tests are skipped and say so. Not for the whole session: while playwright
+    is there, an event loop counts as running, and other tests want one of their own."""
     if CHROMIUM is None:
         pytest.skip("no Chromium on this machine: install it, or name it in CHROMIUM")
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
