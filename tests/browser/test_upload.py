@@ -161,6 +161,8 @@ def test_a_zip_can_be_chosen_with_the_keyboard(lasting_server, page, many, tmp_p
         for file in many(9).rglob("*.jpg"):
             archive.write(file, file.name)
     page.goto(f"{lasting_server.url}/train")
+    page.get_by_role("button", name="Choose a folder").wait_for()
+    page.wait_for_timeout(3000)  # a page that is still being built takes the focus away
     page.get_by_role("button", name="Choose a folder").focus()
     page.keyboard.press("Tab")
     with page.expect_file_chooser() as chooser:
