@@ -1,115 +1,21 @@
-"""What lies in the workspace: how much disk it uses, other names for it, and its end. Imports no torch."""
+"""What lies in the workspace: other names for it, and its end. Imports no torch."""
 
 import contextlib
-import os
 import re
 import secrets
 import shutil
-import stat
 from pathlib import Path
 
 import filelock
 
-from ganart import dataset, workspace
+from ganart import dataset, disk, in_use, workspace
 from ganart.dataset import Dataset
-from ganart.errors import DatasetError, GanartError, InputError, ModelError, RunError
+from ganart.errors import DatasetError, GanartError, InputError, ModelError
 from ganart.files import replace_with_retry, sweep_abandoned
-from ganart.run import Run, list_runs
+from ganart.run import Run
 
-KINDS = ("datasets", "runs", "models", "exports")
 DELETING = ".deleting-"
 OF_A_MODEL = (".safetensors", ".png", ".md")  # the model, its sheets, its words
-
-
-# --- disk
-
-
-def size(path: Path) -> int:
-    """Bytes of a file, or of all files in a folder: what has several names there counts once, links not at all."""
-    files = [path] if not path.is_dir() else []
-    if not path.is_symlink():
-        files += [Path(folder) / name for folder, _, names in os.walk(path) for name in names]
-    total, seen = 0, set()
-    for file in files:
-        with contextlib.suppress(OSError):  # gone meanwhile
-            facts = file.lstat()
-            key = facts.st_dev, facts.st_ino
-            if stat.S_ISREG(facts.st_mode) and key not in seen:
-                total += facts.st_size
-                if facts.st_nlink > 1:  # only then: some file systems of Windows number no files
-                    seen.add(key)
-    return total
-
-
-def usage() -> dict[str, int]:
-    """Bytes by folder of the workspace ("datasets", "runs", "models", "exports"), and "free": left on the disk."""
-    used = {kind: size(workspace.folder(kind).resolve()) for kind in KINDS}
-    return used | {"free": shutil.disk_usage(workspace.home()).free}
-
-
-def words(count: int) -> str:
-    """4_600_000 -> "4.6 MB": bytes in units that go up by a thousand."""
-    if count < 1000:
-        return _counted(count, "byte")
-    amount, units = count / 1000, ["TB", "GB", "MB", "KB"]
-    while amount >= 999.5 and len(units) > 1:
-        amount /= 1000
-        units.pop()
-    return f"{amount:.1f} {units[-1]}" if amount < 9.95 else f"{amount:.0f} {units[-1]}"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-# --- what is in use
-
-
-def launch_lock() -> filelock.FileLock:
-    """The lock under which runs start: while it is held, none begins to use what is being moved."""
-    return filelock.FileLock(workspace.folder("locks") / "launch.lock")
-
-
-def check_idle(run: Run) -> None:
-    """Raises RunError where a trainer is at work in this run, or should be."""
-    if state := _at_work(run):
-        raise RunError(f"The run {run.id} is at work ({state}). Stop it first, then try again.")
-
-
-def _at_work(run: Run) -> str:
-    """The state of a run that a trainer is at work in; empty where none is."""
-    if (status := run.status()).active:
-        return status.state
-    try:  # a trainer holds the lock a moment before and after its status says so
-        with run.lock().acquire(timeout=0.2):
-            return ""
-    except filelock.Timeout:
-        return "starting"
-    except OSError:
-        return ""
-
-
-def users(name: str) -> list[Run]:
-    """The runs that learned from this dataset, newest first: those that would go on with it (`dataset.find`)."""
-    hashes = {store.name: store.hash for store in dataset.list_datasets()}
-    found = []
-    for run in list_runs():
-        with contextlib.suppress(RunError, InputError):  # a run without readable settings uses nothing
-            settings = run.config()
-            own = settings.dataset == name and hashes.get(name, settings.dataset_hash) == settings.dataset_hash
-            moved = hashes.get(settings.dataset) != settings.dataset_hash == hashes.get(name)
-            if own or moved:
-                found.append(run)
-    return found
-
-
-def _refuse_used(name: str) -> None:
-    for run in users(name):
-        if state := _at_work(run):
-            raise RunError(
-                f"The run {run.id} is at work ({state}) and learns from the dataset “{name}”. Stop it first, then "
-                "try again."
-            )
 
 
 # --- the sentence that asks before something goes
@@ -120,10 +26,10 @@ def describe_run(run: Run) -> str:
     folder = _own(run)
     holds = ["its model"] if run.model.is_file() else []
     if sheets := run.samples():
-        holds.append(_counted(len(sheets), "sheet"))
+        holds.append(disk.counted(len(sheets), "sheet"))
     if states := run.states():
-        holds.append(f"{_counted(len(states), 'state')} to go back to")
-    return f"{run.id}: {', '.join(holds) or 'no model yet'}; {words(size(folder))}."
+        holds.append(f"{disk.counted(len(states), 'state')} to go back to")
+    return f"{run.id}: {', '.join(holds) or 'no model yet'}; {disk.words(disk.size(folder))}."
 
 
 def describe_dataset(name: str) -> str:
@@ -131,13 +37,13 @@ def describe_dataset(name: str) -> str:
     folder = _dataset_folder(name)
     stores = {store.name: store for store in dataset.list_datasets()}
     store = stores.get(name)
-    holds = _counted(store.count, "picture") if store else "a dataset that this ganart cannot read"
-    sentence = f"{name}: {holds}, {words(size(folder))}."
+    holds = disk.counted(store.count, "picture") if store else "a dataset that this ganart cannot read"
+    sentence = f"{name}: {holds}, {disk.words(disk.size(folder))}."
     twins = [other.name for other in stores.values() if store and other.hash == store.hash and other != store]
-    if not (runs := users(name)):
+    if not (runs := in_use.users(name)):
         return sentence
     one = len(runs) == 1
-    sentence += f" {_counted(len(runs), 'training')} learned from it ({', '.join(run.id for run in runs)}): "
+    sentence += f" {disk.counted(len(runs), 'training')} learned from it ({', '.join(run.id for run in runs)}): "
     if twins:
         return f"{sentence}{'it goes' if one else 'they go'} on with “{twins[0]}”, which holds the same pictures."
     return sentence + (
@@ -149,13 +55,13 @@ def describe_dataset(name: str) -> str:
 
 def describe_model(name: str) -> str:
     """What goes with an imported model, and its size."""
-    used = sum(size(path) for path in _model_files(name))
-    return f"{name}: an imported model, {words(used)}. Films made with it stay, but cannot be made again."
+    used = sum(disk.size(path) for path in _model_files(name))
+    return f"{name}: an imported model, {disk.words(used)}. Films made with it stay, but cannot be made again."
 
 
 def describe_export(file: str) -> str:
     """An export and its size."""
-    return f"{file}: {words(size(_export_path(file)))}."
+    return f"{file}: {disk.words(disk.size(_export_path(file)))}."
 
 
 # --- other names
@@ -164,11 +70,11 @@ def describe_export(file: str) -> str:
 def rename_run(run: Run, name: str) -> Run:
     """0003-old -> 0003-NAME. Raises InputError for a name that is not usable, RunError while it is at work."""
     workspace.check_name(name)
-    with launch_lock():
+    with in_use.launch_lock():
         folder = _own(run)
         if name == run.name:
             return run
-        check_idle(run)
+        in_use.check_idle(run)
         renamed = Run(folder.with_name(f"{run.id.partition('-')[0]}-{name}"))
         _move(folder, _free(renamed.folder))
     return renamed
@@ -180,10 +86,10 @@ def rename_dataset(name: str, new: str) -> Dataset:
     Raises InputError for a name that is taken or not usable, RunError while a run at work uses it.
     """
     workspace.check_name(new)
-    with launch_lock(), filelock.FileLock(workspace.folder("locks") / "datasets.lock"):
+    with in_use.launch_lock(), filelock.FileLock(workspace.folder("locks") / "datasets.lock"):
         folder = _dataset_folder(name)
         if new != name:
-            _refuse_used(name)
+            in_use.check_unused(name)
             _move(folder, _free(folder.with_name(new)))
     return dataset.open_dataset(new)
 
@@ -191,7 +97,7 @@ def rename_dataset(name: str, new: str) -> Dataset:
 def rename_model(name: str, new: str) -> Path:
     """An imported model under a new name, with what lies beside it; raises InputError for one that is taken."""
     workspace.check_name(new)
-    with launch_lock():
+    with in_use.launch_lock():
         files = _model_files(name)
         if new != name:
             targets = [_free(path.with_name(new + path.suffix)) for path in files]
@@ -205,7 +111,7 @@ def rename_export(file: str, new: str) -> Path:
 
     Raises InputError for a name that is taken or not usable.
     """
-    with launch_lock():
+    with in_use.launch_lock():
         path = _export_path(file)
         stem = new[: -len(path.suffix)] if path.suffix and new.lower().endswith(path.suffix.lower()) else new
         target = path.with_name(_plain(stem) + path.suffix)
@@ -219,18 +125,18 @@ def rename_export(file: str, new: str) -> Path:
 
 def delete_run(run: Run) -> None:
     """Delete a run whole; raises RunError while it is at work."""
-    with launch_lock():
+    with in_use.launch_lock():
         folder = _own(run)
-        check_idle(run)
+        in_use.check_idle(run)
         hidden = _hide(folder)
     _erase(hidden)
 
 
 def delete_dataset(name: str) -> None:
     """Delete a prepared dataset; raises RunError while a run at work uses it."""
-    with launch_lock():
+    with in_use.launch_lock():
         folder = _dataset_folder(name)
-        _refuse_used(name)
+        in_use.check_unused(name)
         hidden = _hide(folder)
     _erase(hidden)
 
@@ -255,7 +161,7 @@ def sweep() -> None:
     """Delete what a process that was killed while it deleted, prepared or unpacked something has left behind, and
     uploads that nothing was added to for a day."""
     sweep_abandoned(workspace.folder("uploads"), "*")
-    for kind in KINDS:
+    for kind in disk.KINDS:
         parent = workspace.folder(kind)
         for path in parent.glob(f"{DELETING}*"):
             _erase(path)

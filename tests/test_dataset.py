@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganart import dataset, decoders, intake, mnist, workspace
+from ganart import dataset, decoders, intake, mnist, selection, workspace
 from ganart.config import IntakeConfig
 from ganart.errors import DatasetError, InputError
 from ganart.limits import limits
@@ -274,7 +274,7 @@ def test_held_out_pictures_are_chosen_by_content_and_come_last(tmp_path):
 def test_a_tenth_is_held_out_from_200_pictures_on_and_at_least_30():
     def held_out(count: int) -> int:
         hashes = {row: hashlib.sha256(b"%d" % row).hexdigest() for row in range(count)}
-        order, outside = dataset._split(list(range(count)), hashes)
+        order, outside = selection.split(list(range(count)), hashes)
         assert sorted(order) == list(range(count))
         return outside
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ganart import dataset, housekeeping, launch, run, workspace
+from ganart import dataset, disk, housekeeping, in_use, launch, run, workspace
 from ganart.config import IntakeConfig
 from ganart.errors import DatasetError, InputError, ModelError, RunError
 from ganart.files import write_json
@@ -87,10 +87,10 @@ def test_a_file_with_two_names_counts_once_and_links_do_not_count(tmp_path):
     (tmp_path / "outside").write_bytes(b"x" * 5000)
     (folder / "link").symlink_to(tmp_path / "outside")
     (folder / "deep" / "up").symlink_to(tmp_path)
-    assert housekeeping.size(folder) == 1030
-    assert housekeeping.size(folder / "a") == 1000
-    assert housekeeping.size(folder / "link") == housekeeping.size(folder / "deep" / "up") == 0
-    assert housekeeping.size(folder / "gone") == 0
+    assert disk.size(folder) == 1030
+    assert disk.size(folder / "a") == 1000
+    assert disk.size(folder / "link") == disk.size(folder / "deep" / "up") == 0
+    assert disk.size(folder / "gone") == 0
 
 
 def test_files_that_vanish_meanwhile_are_passed_over(tmp_path, monkeypatch):
@@ -104,7 +104,7 @@ def test_files_that_vanish_meanwhile_are_passed_over(tmp_path, monkeypatch):
 
     (tmp_path / "goes").write_bytes(b"x" * 90)
     monkeypatch.setattr(os, "walk", slow)
-    before = housekeeping.size(tmp_path)
+    before = disk.size(tmp_path)
     assert before == 7
 
 
@@ -113,10 +113,10 @@ def test_usage_names_every_kind_and_what_is_free(store, make, film):
     first.state.write_bytes(b"x" * 100_000)
     (second.folder / "checkpoints").mkdir()
     os.link(first.state, second.checkpoint_path(5, state=True))  # as a branch has it
-    used = housekeeping.usage()
-    assert set(used) == {"datasets", "runs", "models", "exports", "free"}
+    used = disk.usage()
+    assert set(used) == {"datasets", "runs", "models", "exports", "uploads", "free"}
     assert used["exports"] == 2_100_000 and used["models"] == 0
-    assert used["datasets"] == housekeeping.size(store.folder) > 20 * 32 * 32 * 3
+    assert used["datasets"] == disk.size(store.folder) > 20 * 32 * 32 * 3
     assert 100_000 < used["runs"] < 150_000
     assert abs(used["free"] - shutil.disk_usage(workspace.home()).free) < 1e9
 
@@ -125,7 +125,7 @@ def test_a_folder_that_was_moved_to_another_disk_is_counted(home, tmp_path):
     (tmp_path / "large").mkdir()
     (tmp_path / "large" / "file").write_bytes(b"x" * 50)
     (home / "exports").symlink_to(tmp_path / "large")
-    assert housekeeping.usage()["exports"] == 50
+    assert disk.usage()["exports"] == 50
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_a_folder_that_was_moved_to_another_disk_is_counted(home, tmp_path):
     ],
 )
 def test_bytes_in_words(count, text):
-    assert housekeeping.words(count) == text
+    assert disk.words(count) == text
 
 
 # --- who uses what
@@ -156,15 +156,15 @@ def test_the_users_of_a_dataset_fit_by_name_and_hash(store, settings, make):
     other.write_status(Status(state="stopped"))
     broken = make("broken")
     (broken.folder / "config.json").write_text("{")
-    assert housekeeping.users(store.name) == [second, first]
-    assert housekeeping.users("monet") == []
+    assert in_use.users(store.name) == [second, first]
+    assert in_use.users("monet") == []
 
 
 def test_a_run_finds_its_dataset_by_hash_after_it_was_renamed(store, make):
     target = make()
     renamed = housekeeping.rename_dataset(store.name, "mine")
     assert (renamed.name, renamed.hash, names("datasets")) == ("mine", store.hash, ["mine"])
-    assert housekeeping.users("mine") == [target]
+    assert in_use.users("mine") == [target]
     settings = target.config()
     assert dataset.find(settings.dataset, settings.dataset_hash) == renamed
     assert dataset.find("mine", store.hash) == renamed
@@ -176,7 +176,7 @@ def test_a_dataset_of_the_old_name_with_other_pictures_is_not_taken_for_it(store
     other = dataset.prepare(picture_folder(9), IntakeConfig(size=32), store.name)
     settings = target.config()
     assert dataset.find(settings.dataset, settings.dataset_hash).name == "mine"
-    assert housekeeping.users(other.name) == [] and housekeeping.users("mine") == [target]
+    assert in_use.users(other.name) == [] and in_use.users("mine") == [target]
 
 
 def test_of_two_datasets_with_the_same_pictures_the_named_one_is_found(store, tmp_path):
@@ -282,7 +282,7 @@ def test_what_is_deleted_is_gone(make, store, imported, film):
     housekeeping.delete_dataset(store.name)
     housekeeping.delete_model("lilies")
     housekeeping.delete_export("loop.gif")
-    for kind in housekeeping.KINDS:
+    for kind in disk.KINDS:
         assert names(kind) == [], kind
 
 
@@ -370,7 +370,7 @@ def test_while_a_run_starts_nothing_is_moved(make, store):
         (housekeeping.rename_run, target, "mine"),
     ]
     threads = [threading.Thread(target=attempt, args=arguments) for arguments in attempts]
-    with housekeeping.launch_lock():  # as `launch.relaunch` does
+    with in_use.launch_lock():  # as `launch.relaunch` does
         for thread in threads:
             thread.start()
         time.sleep(0.5)
@@ -389,7 +389,7 @@ def test_what_is_half_deleted_is_in_no_list_and_swept_up(make, store, film, impo
     with pytest.raises(InputError):
         dataset.open_dataset(f"{housekeeping.DELETING}0123")
     housekeeping.sweep()
-    assert [names(kind) for kind in housekeeping.KINDS] == [[], [], ["lilies.md"], []]
+    assert [names(kind) for kind in disk.KINDS] == [[], [], ["lilies.md"], [], []]
 
 
 def test_sweeping_leaves_what_is_there_and_what_is_in_work(make, store):
@@ -434,7 +434,7 @@ def test_a_run_is_described_by_what_goes_with_it(make):
 
 def test_a_dataset_is_described_with_the_runs_that_need_it(store, make):
     alone = housekeeping.describe_dataset(store.name)
-    assert alone == f"{store.name}: 20 pictures, {housekeeping.words(housekeeping.size(store.folder))}."
+    assert alone == f"{store.name}: 20 pictures, {disk.words(disk.size(store.folder))}."
     make("first")
     assert housekeeping.describe_dataset(store.name) == (
         f"{alone} 1 training learned from it (0001-first): its model stays, but it cannot go on without it."
@@ -465,5 +465,5 @@ def test_a_dataset_of_another_version_can_be_deleted_too(store, make):
 
 def test_models_and_exports_are_described_by_their_size(imported, film):
     assert housekeeping.describe_export("loop.gif") == "loop.gif: 2.1 MB."
-    words = housekeeping.words(imported.stat().st_size + len("# Lilies\n"))
+    words = disk.words(imported.stat().st_size + len("# Lilies\n"))
     assert housekeeping.describe_model("lilies").startswith(f"lilies: an imported model, {words}. ")

@@ -15,8 +15,8 @@ from ganart import (
     config,
     dataset,
     devices,
+    disk,
     forecast,
-    housekeeping,
     kept,
     latent,
     launch,
@@ -93,7 +93,7 @@ def terminal(monkeypatch):
 
 def listed(home: Path) -> list[str]:
     """Everything in the workspace, by kind and name."""
-    return sorted(f"{kind}/{path.name}" for kind in housekeeping.KINDS for path in (home / kind).iterdir())
+    return sorted(f"{kind}/{path.name}" for kind in disk.KINDS for path in (home / kind).glob("*"))
 
 
 ALL = ["datasets/colours-32", "exports/loop.gif", "models/lilies.safetensors", "runs/0001-blue"]
@@ -185,12 +185,12 @@ def test_delete_takes_the_end_of_input_for_no(ganart, full, terminal):
 
 def test_disk_says_how_much_room_each_kind_takes(ganart, full):
     used = ganart("disk", "--json").json()
-    assert set(used) == {"datasets", "runs", "models", "exports", "free"}
-    assert used["exports"] == 1000 and used["runs"] == housekeeping.size(full / "runs") > 100_000
+    assert set(used) == {"datasets", "runs", "models", "exports", "uploads", "free"}
+    assert used["exports"] == 1000 and used["runs"] == disk.size(full / "runs") > 100_000
     assert used["datasets"] > 20 * 32 * 32 * 3 and used["models"] > 10_000 and used["free"] > 0
     words = ganart("disk")
-    assert words.status == 0 and len(words.out.splitlines()) == 5
-    assert f"exports    {housekeeping.words(1000):>8}" in words.out.splitlines()
+    assert words.status == 0 and len(words.out.splitlines()) == 6
+    assert f"exports    {disk.words(1000):>8}" in words.out.splitlines()
     ganart("delete", "export", "loop.gif", "--yes")
     assert ganart("disk", "--json").json()["exports"] == 0
 
