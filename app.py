@@ -17,15 +17,23 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 if get_script_run_ctx(suppress_warning=True) is None:
     from ganart import receive, routes, server
-    from ganart.ui.page import show_error
+    from ganart.ui import login
+    from ganart.ui.page import hide_place, show_error
 
     server.send_at_once()
-    server.refuse_open_door(st.get_option("server.address") or "")
+    hide_place()
+    server.refuse_open_door(st.get_option("server.address") or "", login.is_on(), login.problem())
     app = st.App(
         Path(__file__),
-        routes=[*routes.ROUTES, *receive.ROUTES],
+        routes=server.under(
+            st.get_option("server.baseUrlPath"), [*server.ROUTES, *routes.ROUTES, *receive.ROUTES]
+        ),
         lifespan=server.lifespan,
-        middleware=server.middleware(st.get_option("server.allowedHosts") or []),
+        middleware=server.middleware(
+            st.get_option("server.allowedHosts") or [],
+            login.admits if login.is_on() else None,
+            remote=login.is_on() or server.is_allowed_open(),
+        ),
         on_script_error=show_error,
     )
 else:

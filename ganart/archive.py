@@ -80,7 +80,7 @@ def _problem(entry: zipfile.ZipInfo, parts: list[str]) -> str | None:
 
 def _sharing(listed: list[zipfile.ZipInfo]) -> set[int]:
     """Numbers of the entries whose bytes begin before those of the entry in front of them end."""
-    found, end, before = set(), 0, None
+    found, end, before = set[int](), 0, -1
     for index in sorted(range(len(listed)), key=lambda index: listed[index].header_offset):
         entry = listed[index]
         if entry.header_offset < end:

@@ -5,6 +5,7 @@ import functools
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -51,7 +52,7 @@ class Batch:
         """The batch in `count` equal pieces, for a device that cannot hold it at once. `held_out` stays whole."""
         if count == 1:
             return [self]
-        pieces = [{} for _ in range(count)]
+        pieces: list[dict[str, Any]] = [{} for _ in range(count)]
         for name in ("real", "z", "z_G", "draws_D", "draws_G", "signs"):
             if (values := getattr(self, name)) is None:
                 continue
@@ -88,10 +89,12 @@ class Pictures:
 
     def __init__(self, store: Dataset, device: str) -> None:
         mapped = store.images()
+        assert isinstance(mapped, np.memmap) and mapped.filename is not None
         self.device, self.training, self.count = device, store.training, store.count
         self.shape, self.offset = mapped.shape[1:], mapped.offset
         self.file = Path(mapped.filename).open("rb", buffering=0)  # noqa: SIM115  for the life of the process
-        self.held_out_features = None  # kept by `vitals`, which compares with the same ones time and again
+        # Kept by `vitals`, which compares with the same ones time and again.
+        self.held_out_features: list[Tensor] | None = None
         self.resident = None
         if device == "cuda" and mapped.nbytes <= torch.cuda.mem_get_info()[0] // 4:
             self.resident = torch.empty(mapped.shape, dtype=torch.uint8, device=device)

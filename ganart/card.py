@@ -7,6 +7,7 @@ import dataclasses
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import UnionType
 
 from ganart import config
 from ganart.checks import number, told, whole
@@ -16,7 +17,7 @@ MODEL_VERSION = 2  # 1 had no words and figures, and its weights in float32 alon
 READABLE = (1, MODEL_VERSION)
 MAX_HEADER = 1_000_000  # bytes; a model of this program has a few thousand
 MAX_TENSORS = 2_000  # a training state of this program has a few hundred
-MAX_LENGTH = 1e12  # of what counts steps and pictures
+MAX_LENGTH = 10**12  # of what counts steps and pictures
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Card:
         return json.dumps({"format": "ganart-model", **dataclasses.asdict(self)}, ensure_ascii=False)
 
 
-def header(data: bytes, name: str) -> tuple[dict[str, str], dict[str, dict], int]:
+def header(data: bytes | bytearray, name: str) -> tuple[dict[str, str], dict[str, dict], int]:
     """The header of a safetensors file from its first MAX_HEADER bytes or more -> its metadata, what it says of
     each tensor (`dtype`, `shape`, `data_offsets`, as they stand there), and where the weights begin.
 
@@ -130,8 +131,8 @@ def parse(text: str, name: str) -> Card:
 
 def _check_kinds(card: Card) -> None:
     """Raises TypeError where a field is not of the kind that the pages print."""
-    kinds = {"name": str, "hash": str, "dataset": dict, "recipe": dict, "step": int, "kimg": int | float}
-    kinds |= {"about": str, "figures": dict, "averaged": bool}
+    kinds: dict[str, type | UnionType] = {"name": str, "hash": str, "about": str, "averaged": bool}
+    kinds |= {"dataset": dict, "recipe": dict, "figures": dict, "step": int, "kimg": int | float}
     wrong = [name for name, kind in kinds.items() if not isinstance(getattr(card, name), kind)]
     wrong += [name for name in ("step", "kimg") if not number(getattr(card, name, None), 0, MAX_LENGTH)]
     wrong += [key for key in ("pictures", "held_out") if not whole(card.dataset.get(key, 0), 0, MAX_LENGTH)]

@@ -5,7 +5,9 @@ import hashlib
 import json
 import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import safetensors
 import safetensors.torch
@@ -32,7 +34,7 @@ def tensors_hash(tensors: dict[str, Tensor]) -> str:
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
-        digest.update(tensor.view(-1).view(torch.uint8).numpy())
+        digest.update(tensor.view(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
@@ -54,7 +56,7 @@ def load_named(module: nn.Module, prefix: str, tensors: dict[str, Tensor]) -> No
     module.load_state_dict({**counters, **own}, strict=True)
 
 
-def model_bytes(G: nn.Module, D: nn.Module | None, *, half: bool = False, **card: object) -> bytes:
+def model_bytes(G: nn.Module, D: nn.Module | None, *, half: bool = False, **card: Any) -> bytes:
     """A model file: G, optionally D, and the card's fields (all of `Card` but `hash`).
 
     half: weights in float16, which halves the file; statistics stay in float32.
@@ -67,7 +69,7 @@ def model_bytes(G: nn.Module, D: nn.Module | None, *, half: bool = False, **card
     return safetensors.torch.save(tensors, metadata={"ganart": text})
 
 
-def _weights(modules: dict[str, nn.Module]) -> set[str]:
+def _weights(modules: Mapping[str, nn.Module]) -> set[str]:
     """Names of what is learned, as against the statistics beside it."""
     return {f"{prefix}.{name}" for prefix, module in modules.items() for name, _ in module.named_parameters()}
 

@@ -18,8 +18,7 @@ def whole(value: object, low: int, high: int) -> bool:
 
 def number(value: object, low: float, high: float) -> bool:
     """Whether it is a number in the range; nan and the infinities lie in none."""
-    real = isinstance(value, int | float) and not isinstance(value, bool)
-    return real and low <= value <= high
+    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
 
 
 def told(value: object) -> str:

@@ -1,6 +1,7 @@
 """The command line: its words. What they do is in `commands`. Errors are one line on stderr."""
 
 import argparse
+import io
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -13,7 +14,8 @@ from ganart.errors import GanartError
 def main(arguments: list[str] | None = None) -> int:
     """Run one command -> exit status: 0 done, 1 failed, 2 wrong input."""
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # a console that cannot show a character shows a question mark
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a console that cannot show a character shows a question mark
     try:
         options = _parser().parse_args(arguments)
         return options.command(options) or 0

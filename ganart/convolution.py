@@ -5,6 +5,8 @@ of the weights at a quarter to a half of the speed of everything around it. Ther
 product over the unfolded map instead.
 """
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -29,7 +31,7 @@ class _Halve(torch.autograd.Function):
         return F.conv2d(x, weight, None, 2, 1)
 
     @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # torch's type of ctx saves nothing
         x, weight = ctx.saved_tensors
         of_x, of_weight = ctx.needs_input_grad
         return (
@@ -47,7 +49,7 @@ class _Double(torch.autograd.Function):
         return F.conv_transpose2d(x, weight, None, 2, 1)
 
     @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         of_x, of_weight = ctx.needs_input_grad
         return (
@@ -84,5 +86,5 @@ class Double(nn.ConvTranspose2d):
     def __init__(self, inputs: int, outputs: int, *, bias: bool) -> None:
         super().__init__(inputs, outputs, 4, 2, 1, bias=bias)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]  # no output_size: it is twice the input's
         return double(x, self.weight, self.bias)

@@ -18,7 +18,7 @@ from pathlib import Path
 import filelock
 import numpy as np
 
-from ganart import config, decoders, intake, mnist, workspace
+from ganart import config, decoders, intake, mnist, selection, workspace
 from ganart.config import IntakeConfig
 from ganart.decoders import Progress
 from ganart.errors import DatasetError, InputError
@@ -26,8 +26,6 @@ from ganart.files import read_json, replace_with_retry, sweep_abandoned, write_j
 
 MANIFEST_VERSION = 1
 FEW_PICTURES = 500
-HOLD_OUT_FROM = 200
-MIN_HELD_OUT = 30
 
 
 @dataclass(frozen=True)
@@ -101,9 +99,7 @@ def open_dataset(name: str) -> Dataset:
             f"{values.get('version')!r}, this one reads {MANIFEST_VERSION}). Prepare its folder again."
         )
     if not (folder / f"images-{values['settings']['size']}.npy").is_file():
-        raise DatasetError(
-            f"The pictures of the dataset “{name}” are gone from {folder}. Prepare its folder again."
-        )
+        raise DatasetError(f"The pictures of the dataset “{name}” are gone. Prepare its folder again.")
     settings = IntakeConfig(**{**values["settings"], "background": tuple(values["settings"]["background"])})
     return Dataset(
         folder=folder,
@@ -176,14 +172,14 @@ def prepare(
     with _building() as build:
         rows = build / "rows"
         hashes = decoders.decode_all(jobs, report, rows, settings, progress)
-        _mark_duplicates(report, hashes)
+        selection.mark_duplicates(report, hashes)
         kept = [row for row in sorted(hashes) if report[row]["ok"]]
         if len(kept) < intake.MIN_PICTURES:
-            raise DatasetError(_too_few(shown, report, len(kept)))
+            raise DatasetError(selection.too_few(shown, report, len(kept)))
         channels = settings.channels or (1 if all(report[row].pop("grey") for row in kept) else 3)
         for entry in report:
             entry.pop("grey", None)
-        order, held_out = _split(kept, hashes)
+        order, held_out = selection.split(kept, hashes)
         for row in order[len(order) - held_out :]:
             report[row]["held_out"] = True
         places = [[settings.crops * row + crop for crop in range(report[row].get("crops", 1))] for row in order]
@@ -216,7 +212,7 @@ def _prepare_mnist(settings: IntakeConfig | None, name: str | None, progress: Pr
         np.save(build / "images-28.npy", digits, allow_pickle=False)
         if progress:
             progress(len(digits), len(digits))
-        content = [hashlib.sha256(digits).hexdigest()]
+        content = [hashlib.sha256(digits.data).hexdigest()]
         report = [{"file": file, "ok": True} for file in files]
         return _finish(build, name, "mnist", settings, 1, held_out, content, report, count=len(digits))
 
@@ -279,46 +275,9 @@ def _finish(
     return open_dataset(name)
 
 
-def _mark_duplicates(report: list[dict], hashes: dict[int, str]) -> None:
-    first: dict[str, int] = {}
-    for row in sorted(hashes):
-        if (earlier := first.setdefault(hashes[row], row)) != row:
-            report[row]["ok"] = False
-            report[row]["reason"] = f"the same picture as {report[earlier]['file']}"
-
-
-def _split(kept: list[int], hashes: dict[int, str]) -> tuple[list[int], int]:
-    """Rows in the order of the store (training first) and how many at its end are held out.
-
-    From 200 pictures on a tenth, at least 30, is held out: those with the smallest content hashes, so that
-    the same picture falls on the same side whatever the folder around it is called.
-    """
-    if len(kept) < HOLD_OUT_FROM:
-        return kept, 0
-    count = max(MIN_HELD_OUT, round(0.1 * len(kept)))
-    outside = set(sorted(kept, key=lambda row: hashes[row])[:count])
-    return [row for row in kept if row not in outside] + [row for row in kept if row in outside], count
-
-
 def _made_from(name: str, free: str) -> bool:
     """Whether `name` is `free` or `free-2`, `free-3`, …"""
     return name == free or re.fullmatch(re.escape(free[:36]) + r"-\d+", name) is not None
-
-
-def _too_few(name: str, report: list[dict], kept: int) -> str:
-    reasons: dict[str, int] = {}
-    for entry in report:
-        if not entry["ok"]:
-            words = entry["reason"].split(":")[0]
-            words = "the same picture as another" if words.startswith("the same picture") else words
-            reasons[words] = reasons.get(words, 0) + 1
-    skipped = ", ".join(f"{count} {words}" for words, count in sorted(reasons.items(), key=lambda r: -r[1]))
-    found = f"{kept} usable picture{'' if kept == 1 else 's'}" if kept else "no usable picture"
-    return (
-        f"“{name}” has {found} among {len(report)} file{'' if len(report) == 1 else 's'}"
-        f"{f' (left out: {skipped})' if skipped else ''}. At least {intake.MIN_PICTURES} different pictures are "
-        "needed: JPEG, PNG, WebP, AVIF, BMP, GIF or TIFF."
-    )
 
 
 def _write_images(path: Path, rows: Path, order: list[int], size: int, channels: int) -> None:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TextIO
 
 import numpy as np
-from PIL import AvifImagePlugin, Image, ImageOps
+from PIL import AvifImagePlugin, Image, ImageOps, UnidentifiedImageError
 
 from ganart import plain
 from ganart.limits import limits
@@ -132,7 +132,7 @@ def reason(error: BaseException) -> str:
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         most = f"{limits().pixels / 1e6:,g}"
         return f"more than {most} million pixels: save it smaller, or set GANART_MAX_MEGAPIXELS higher"
-    if isinstance(error, Image.UnidentifiedImageError):
+    if isinstance(error, UnidentifiedImageError):
         return "not a picture, whatever its name says"
     if isinstance(error, OSError) and error.errno == errno.ELOOP:  # what O_NOFOLLOW says to a link
         return "a link or a device, not a file"
@@ -172,6 +172,8 @@ def _archive(path: str) -> zipfile.ZipFile:
 def limit_memory() -> None:
     """Never more memory than the limit allows, where the system can hold a process to that (Linux); elsewhere the
     parent watches. No core dumps."""
+    if sys.platform == "win32":
+        return
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource
 
@@ -185,6 +187,8 @@ def limit_memory() -> None:
 
 def limit_seconds() -> None:
     """From now on only as much time on the processor as one picture may take, where the system can count it."""
+    if sys.platform == "win32":
+        return
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource
 

@@ -28,20 +28,20 @@ class Decoder:
 
     def __init__(self, most: Limits | None = None) -> None:
         self.most = most or limits()
-        self.process: subprocess.Popen | None = None
+        self.process: subprocess.Popen[str] | None = None
         self.deadline: float | None = None  # of the picture in work, on the monotonic clock
         self.ended_for = ""  # why the watch ended the process
         self.status: int | None = None  # with which the last process ended
 
     def ask(self, job: dict) -> dict:
         """The decoder's answer to a job; a crash, a hang or a hunger for memory is an answer with its reason."""
-        if self.process is None:
-            self._start()
+        process = self.process or self._start()
+        assert process.stdin and process.stdout  # both are pipes
         self.deadline = time.monotonic() + self.most.seconds
         try:
-            self.process.stdin.write(json.dumps(job) + "\n")
-            self.process.stdin.flush()
-            line = self.process.stdout.readline()
+            process.stdin.write(json.dumps(job) + "\n")
+            process.stdin.flush()
+            line = process.stdout.readline()
         except OSError:
             line = ""
         self.deadline = None
@@ -51,7 +51,7 @@ class Decoder:
             answer = {"row": job["row"], "ok": False, "reason": self._why()}
         return answer
 
-    def _start(self) -> None:
+    def _start(self) -> subprocess.Popen[str]:
         self.ended_for = ""
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-m", "ganart.decode"],
@@ -63,6 +63,7 @@ class Decoder:
             env={**os.environ, "PYTHONPATH": str(workspace.CHECKOUT), "OMP_NUM_THREADS": "1"},
         )
         threading.Thread(target=self._watch, args=(self.process,), daemon=True).start()
+        return self.process
 
     def _why(self) -> str:
         if self.ended_for:
@@ -74,7 +75,7 @@ class Decoder:
     def _too_slow(self) -> str:
         return f"took longer than {self.most.seconds:g} s to decode"
 
-    def _watch(self, process: subprocess.Popen) -> None:
+    def _watch(self, process: subprocess.Popen[str]) -> None:
         """End the process when a picture has had its time or its memory; `ask` then sees its pipe closed.
 
         The process limits itself as well, where the system knows how; this holds everywhere.
@@ -137,17 +138,17 @@ def decode_all(
     for decoder in decoders:
         idle.put(decoder)
 
-    def decode(row: int) -> dict:
+    def decode(row: int, job: dict) -> dict:
         decoder = idle.get()
         try:
-            return decoder.ask({"row": row, **jobs[row], **shared})
+            return decoder.ask({"row": row, **job, **shared})
         finally:
             idle.put(decoder)
 
     hashes: dict[int, str] = {}
     pool = ThreadPoolExecutor(len(decoders))
     try:
-        waiting = [pool.submit(decode, row) for row, job in enumerate(jobs) if job is not None]
+        waiting = [pool.submit(decode, row, job) for row, job in enumerate(jobs) if job is not None]
         for done, future in enumerate(as_completed(waiting), 1):
             answer = future.result()
             row = answer.pop("row")

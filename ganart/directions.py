@@ -24,7 +24,7 @@ def sefa(G: Generator, count: int) -> np.ndarray:
     weight = G.dense.weight.detach().double().cpu()  # (features, z_dim)
     norm = G.dense_norm
     if not isinstance(norm, nn.Identity):
-        scale = (norm.weight / torch.sqrt(norm.running_var + norm.eps)).detach().double().cpu()
+        scale = (norm.weight / torch.sqrt(norm.get_buffer("running_var") + norm.eps)).detach().double().cpu()
         weight = weight * scale.repeat_interleave(len(weight) // len(scale))[:, None]
     # Of a tall matrix the eigenvectors are the cheaper way to the same vectors.
     _, vectors = torch.linalg.eigh(weight.T @ weight)

@@ -6,6 +6,7 @@ The signs are those of `vitals`; the thresholds were set between what healthy ru
 """
 
 import statistics
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ganart import dataset
@@ -71,7 +72,7 @@ def examine_run(run: Run) -> list[Finding]:
     return examine(run.metrics(), run.vitals(), settings, pictures)
 
 
-def _since(lines: list[dict], ill: object, least: int = LOOKS) -> int | None:
+def _since(lines: list[dict], ill: Callable[[dict], bool], least: int = LOOKS) -> int | None:
     """The step since which `ill(line)` holds at every line to the last, at `least` lines or more; else None."""
     since, count = None, 0
     for line in reversed(lines):

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from ganart.networks import Generator
+
 RAMP = 0.05  # early on the half-life is at most this share of what was seen (Karras et al. 2020, StyleGAN2)
 
 
@@ -24,7 +26,7 @@ def update(average: nn.Module, G: nn.Module, weight: float) -> None:
 
 
 @torch.no_grad()
-def with_own_batchnorm(average: nn.Module, batches: Iterable[Tensor]) -> nn.Module:
+def with_own_batchnorm(average: Generator, batches: Iterable[Tensor]) -> Generator:
     """A copy of the average, in eval mode, whose BatchNorm statistics are those of its own activations.
 
     The statistics of the training G do not fit averaged weights. `batches` are latents (N, z_dim).

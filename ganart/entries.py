@@ -9,9 +9,9 @@ from pathlib import Path
 
 from ganart import archive, intake
 from ganart.decode import SUFFIXES, too_large
+from ganart.disk import words
 from ganart.errors import InputError
 from ganart.files import read_json
-from ganart.housekeeping import words
 from ganart.limits import limits
 
 INDEX_VERSION = 1

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ganart import (
     checkpoint,
@@ -24,6 +24,7 @@ from ganart.errors import ModelError
 from ganart.evaluation import Figure
 from ganart.files import write_atomic
 from ganart.jobs import Progress
+from ganart.networks import Generator
 from ganart.randomness import generator
 
 MOST = 1000  # pictures on each side
@@ -34,7 +35,7 @@ PAIRS = 6  # closest pairs that are shown
 
 
 def measure(
-    G: nn.Module, store: Dataset, progress: Progress | None = None
+    G: Generator, store: Dataset, progress: Progress | None = None
 ) -> tuple[dict[str, Figure], np.ndarray, np.ndarray]:
     """All figures of `evaluation.METRICS`, and the closest pairs: fakes (6, S, S, C) and the training picture
     nearest to each, (6, S, S, C).

@@ -16,7 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from ganart import gif, images, recipes
 from ganart.errors import GanartError, InputError
-from ganart.files import replace_with_retry, write_atomic
+from ganart.files import discard, replace_with_retry, write_atomic
 
 MAX_FRAMES_BYTES = 1_000_000_000
 WEBP_QUALITY = 90
@@ -119,7 +119,7 @@ def _across(count: int) -> int:
 
 
 def _for_sheet(frame: np.ndarray, columns: int) -> np.ndarray:
-    factor = _sheet_factor(*frame.shape[:2], columns)
+    factor = _sheet_factor(frame.shape[0], frame.shape[1], columns)
     return images.shrink(frame, factor) if factor > 1 else frame
 
 
@@ -243,7 +243,8 @@ def _told(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise GanartError(
-            f"“{path.name}” could not be written ({error.strerror or error}). Choose another place."
+            f"“{path.name}” could not be written ({error.strerror or error}). Make room on the disk, "
+            "or choose another place."
         ) from error
 
 
@@ -256,4 +257,4 @@ def _replacing(path: Path) -> Iterator[Path]:
             yield temporary
             replace_with_retry(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)
+        discard(temporary)

@@ -1,52 +1,101 @@
 """Files that are either the old version or the new one, never half of each."""
 
 import contextlib
+import errno
 import json
 import os
 import shutil
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+from ganart.errors import GanartError
 
-def write_atomic(path: Path, data: bytes, *, keep_previous: bool = False, durable: bool = True) -> None:
+FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+CLOSED = {errno.EROFS, errno.EACCES, errno.EPERM}
+ROOM = "Make room on the disk: delete runs, datasets or exports that are no longer needed"
+
+
+class UnwrittenError(GanartError, OSError):
+    """A file could not be written, because the disk is full or closed to writing. It says what to do, and is the
+    system's own error as well."""
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        super().__init__(error.errno, error.strerror, str(path))
+        self.path = path
+
+    def __str__(self) -> str:
+        sentence = f"“{self.path.name}” could not be written ({self.strerror}), and what was there before is kept."
+        if self.errno in FULL:
+            return f"{sentence} {ROOM}, then try again."
+        return f"{sentence} Make its folder writable, or set GANART_HOME to one that is."
+
+
+def write_atomic(
+    path: Path, data: bytes | bytearray, *, keep_previous: bool = False, durable: bool = True
+) -> None:
     """Replace the file at `path` by `data` in one move.
 
     The bytes go to a temporary file beside the target first, so a full disk or a kill leaves the old file
     as it was. With `keep_previous` the version before stays beside it as `NAME.prev`. With `durable` the
     bytes are flushed to the disk before the move, and the folder after it (POSIX).
 
-    Raises OSError when the disk is full or the folder cannot be written.
+    Raises UnwrittenError when the disk is full or the folder cannot be written, OSError for anything else.
     """
     temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}-{threading.get_ident()}")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
-        if keep_previous and path.exists():
-            _keep_previous(path)
-        replace_with_retry(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    if durable and os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
+    with _told(path):
         try:
-            os.fsync(folder)
+            with temporary.open("wb") as file:
+                file.write(data)
+                if durable:
+                    file.flush()
+                    os.fsync(file.fileno())
+            if keep_previous and path.exists():
+                _keep_previous(path)
+            replace_with_retry(temporary, path)
         finally:
-            os.close(folder)
+            discard(temporary)
+        if durable and os.name == "posix":
+            folder = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """What a disk that is full or closed to writing has to say, in a sentence."""
+    try:
+        yield
+    except UnwrittenError:
+        raise
+    except OSError as error:
+        if error.errno in FULL | CLOSED:
+            raise UnwrittenError(path, error) from error
+        raise
 
 
 def _keep_previous(path: Path) -> None:
     """Give the file a second name, `NAME.prev`, without a moment in which neither name exists."""
-    spare = path.with_name(f"{path.name}.tmp-{os.getpid()}-prev")
-    spare.unlink(missing_ok=True)
+    spare, previous = path.with_name(f"{path.name}.tmp-{os.getpid()}-prev"), path.with_name(path.name + ".prev")
+    discard(spare)
     try:
         os.link(path, spare)
     except OSError:  # exFAT and some network shares know no hard links
-        spare.write_bytes(path.read_bytes())
-    replace_with_retry(spare, path.with_name(path.name + ".prev"))
+        write_atomic(previous, path.read_bytes())
+        return
+    try:
+        replace_with_retry(spare, previous)
+    finally:
+        discard(spare)
+
+
+def discard(temporary: Path) -> None:
+    """Delete a temporary file, if it is there."""
+    with contextlib.suppress(OSError):  # a disk that is closed to writing says so even where there is nothing
+        temporary.unlink()
 
 
 def replace_with_retry(source: Path, target: Path) -> None:
@@ -67,6 +116,19 @@ def replace_with_retry(source: Path, target: Path) -> None:
 def write_json(path: Path, value: dict, *, durable: bool = False) -> None:
     """Replace the file at `path` by `value` as JSON."""
     write_atomic(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode(), durable=durable)
+
+
+def append_line(path: Path, value: dict) -> None:
+    """Add one line of JSON; where it cannot be written whole, nothing of it stays. Raises UnwrittenError."""
+    data = (json.dumps(value) + "\n").encode()
+    with _told(path), path.open("ab", buffering=0) as file:
+        before = file.seek(0, os.SEEK_END)
+        try:
+            if (written := file.write(data)) < len(data):
+                file.write(data[written:])  # says why the first did not take all of it
+        except OSError:
+            file.truncate(before)
+            raise
 
 
 def read_json(path: Path) -> dict | None:

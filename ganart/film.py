@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from torch import nn
 
 from ganart import (
     checkpoint,
@@ -29,6 +28,7 @@ from ganart.errors import ModelError
 from ganart.files import write_atomic
 from ganart.filmconfig import FilmConfig
 from ganart.models import Model
+from ganart.networks import Generator
 from ganart.paths import Curve
 from ganart.places import Place
 
@@ -101,10 +101,9 @@ class Walk:
     times: np.ndarray
     uneven_before: float | None = None
 
-    def z(self, frames: Sequence[int]) -> np.ndarray:
+    def z(self, frames: np.ndarray) -> np.ndarray:
         """Latents of these frames, (frames, cells, z_dim)."""
-        index = np.asarray(frames)
-        return np.stack([curve.at(u[index]) for curve, u in zip(self.curves, self.times, strict=True)], 1)
+        return np.stack([curve.at(u[frames]) for curve, u in zip(self.curves, self.times, strict=True)], 1)
 
 
 class Reel:
@@ -115,7 +114,7 @@ class Reel:
         self.film = film
         self.painter, self.card = painters.painter(model, film)
         self.count = film.frames + (0 if film.loops else round(filmconfig.REST_SECONDS * film.fps))
-        height, width = self.painter.shape if film.path == "sheets" else self._tiled()
+        height, width = self.painter.shape if isinstance(self.painter, painters.Sheets) else self._tiled()
         self.canvas = layout.canvas(film, width, height, min(export.KINDS[suffix][1], layout.MOST_SIDE))
         export.check(suffix, self.count, self.canvas.width, self.canvas.height)
 
@@ -125,18 +124,18 @@ class Reel:
     def walk(self, progress: Progress | None = None) -> Walk:
         """The way through the latent space; with even pace it is painted a few times to be measured. Meanwhile
         progress is told that nothing is done, so that it can call the whole off."""
-        film, cells = self.film, self.film.rows * self.film.columns
-        if film.path == "sheets":
+        film, painter, cells = self.film, self.painter, self.film.rows * self.film.columns
+        if isinstance(painter, painters.Sheets):
             return Walk([], np.zeros((0, film.frames)))
-        kept = [places.read(frame.place, self.painter.z_dim) for frame in film.keyframes]
+        kept = [places.read(frame.place, painter.z_dim) for frame in film.keyframes]
         if film.path == "growth":
             z = np.stack([place.z for place in kept])
             if cells == 1 and len(kept) > 1:  # wandering meanwhile, and not back
                 return Walk([paths.slerps(z)], np.linspace(0, len(kept) - 1, film.frames)[None])
             return Walk([paths.still(point) for point in z], np.zeros((cells, film.frames)))
-        return self._timed(self._curves(kept), cells, progress)
+        return self._timed(painter, self._curves(painter, kept), cells, progress)
 
-    def _curves(self, kept: Sequence[Place]) -> list[Curve]:
+    def _curves(self, painter: painters.Still, kept: Sequence[Place]) -> list[Curve]:
         """One for each picture of the grid, or a single one for all."""
         film, z = self.film, np.stack([place.z for place in kept])
         if film.path == "circle":
@@ -144,12 +143,12 @@ class Reel:
         if film.path == "noise":
             return [paths.noise(place.z, film.waves, place.seed) for place in kept]
         if film.path == "direction":
-            found = self.painter.directions(film.direction)
+            found = painter.directions(film.direction)
             direction = found[min(film.index, len(found) - 1)]
             return [paths.along(point, direction, film.reach) for point in z]
         return [(paths.slerps if film.path == "slerp" else paths.spline)(z)]
 
-    def _timed(self, curves: list[Curve], cells: int, progress: Progress | None) -> Walk:
+    def _timed(self, painter: painters.Still, curves: list[Curve], cells: int, progress: Progress | None) -> Walk:
         film = self.film
         keyframes = film.keyframes if film.path in filmconfig.WALKS else ()
         plain = np.arange(film.frames) / film.frames
@@ -162,7 +161,7 @@ class Reel:
         def draw(z: np.ndarray) -> np.ndarray:
             if progress:
                 progress(0, self.count)
-            return self.painter.now(z)
+            return painter.now(z)
 
         watch = _Watch()
         for _ in watch.seen(self.paint(walk, (lambda *_: progress(0, self.count)) if progress else None)):
@@ -187,7 +186,7 @@ class Reel:
         for part in (wanted[start : start + at_once] for start in range(0, total, at_once)):
             inner = np.minimum(part, self.film.frames - 1)
             moments = inner / (self.film.frames - 1)
-            if self.film.path == "sheets":
+            if isinstance(self.painter, painters.Sheets):
                 drawn = [self.painter.sheet(moment) for moment in moments]
             else:
                 z = walk.z(inner)
@@ -204,7 +203,8 @@ class _Watch:
     """Looks at frames as they pass, and remembers how far apart they are."""
 
     def __init__(self) -> None:
-        self.first = self.last = None
+        self.first: np.ndarray | None = None
+        self.last: np.ndarray | None = None
         self.steps: list[float] = []
 
     def seen(self, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
@@ -222,13 +222,14 @@ class _Watch:
 
     def seam(self) -> float:
         longest = max(self.steps)
+        assert self.first is not None and self.last is not None  # there was a step between them
         return self._step(self.last, self.first) / longest if longest else 1.0
 
     def uneven(self) -> float:
         return pace.variation(np.array(self.steps))
 
 
-def preview(G: nn.Module) -> bytes:
+def preview(G: Generator) -> bytes:
     """A small grid of loops, at most 256 px on a side, that shows a model at a glance, as an animated WebP."""
     across = max(1, min(6, PREVIEW_SIDE // G.config.size))
     count = filmconfig.frame_count(PREVIEW_SECONDS, PREVIEW_FPS)

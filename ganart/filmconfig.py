@@ -28,8 +28,9 @@ class Keyframe:
     way: float = 1.0
 
     def __post_init__(self) -> None:
+        pattern = r"[0-9]{1,10}|z\.[A-Za-z0-9_-]{1,6000}"
         need(
-            isinstance(self.place, str) and re.fullmatch(r"[0-9]{1,10}|z\.[A-Za-z0-9_-]{1,6000}", self.place),
+            isinstance(self.place, str) and bool(re.fullmatch(pattern, self.place)),
             f"“{str(self.place)[:30]}” is no place that a film can go through.",
         )
         need(number(self.rest, 0, 100), f"A rest of {told(self.rest)} was asked for. It lies between 0 and 100.")
@@ -96,7 +97,7 @@ class FilmConfig:
         )
         need(isinstance(self.even, bool) and isinstance(self.smooth, bool), "even and smooth are true or false.")
         need(
-            isinstance(self.background, str) and re.fullmatch("[0-9a-f]{6}", self.background),
+            isinstance(self.background, str) and bool(re.fullmatch("[0-9a-f]{6}", self.background)),
             f"“{str(self.background)[:20]}” is no colour. Write it as rrggbb, such as 1a1a1a.",
         )
         self._check_keyframes()

@@ -5,6 +5,7 @@ at every step. `stepper` gives the way that fits the device.
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -65,17 +66,17 @@ class Recorded:
         return figures
 
     def _make(self, batch: Batch) -> tuple[Batch, Work]:
-        inputs = dataclasses.replace(batch, **{name: tensor.clone() for name, tensor in _tensors(batch)})
+        clones: dict[str, Any] = {name: tensor.clone() for name, tensor in _tensors(batch)}
+        inputs = dataclasses.replace(batch, **clones)
         work = functools.partial(update, self.training, self.settings, inputs, self.dtype)
         before = [(tensor, tensor.clone()) for tensor in _state(self.training)]
-        on_card = self.settings.device == "cuda"
-        stream = torch.cuda.Stream() if on_card else None
-        if on_card:
+        stream = torch.cuda.Stream() if self.settings.device == "cuda" else None
+        if stream is not None:
             stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(WARM_UP):
                 work()
-        if on_card:
+        if stream is not None:
             torch.cuda.current_stream().wait_stream(stream)
         _take_back(self.training, before)
         return inputs, self.record(work)

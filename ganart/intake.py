@@ -42,7 +42,8 @@ def list_source(path: Path) -> tuple[list[dict | None], list[dict]]:
     else:
         raise DatasetError(f"“{path.name}” is a single file. Give a folder of pictures or a .zip of them.")
     most, total = limits(), 0
-    jobs, report = [], []
+    jobs: list[dict | None] = []
+    report: list[dict] = []
     for entry in entries:
         if len(report) >= most.files:
             raise DatasetError(archive.too_many())

@@ -71,7 +71,8 @@ class Job:
 
     def _alive(self) -> bool:
         with contextlib.suppress(OSError):
-            if time.time() - (self.folder / "request.json").stat().st_mtime < STARTING_SECONDS:
+            age = time.time() - (self.folder / "request.json").stat().st_mtime
+            if abs(age) < STARTING_SECONDS:  # of the future: the wall clock was put back
                 return True
         lock = filelock.FileLock(self.folder / "job.lock")
         try:

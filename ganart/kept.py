@@ -2,9 +2,9 @@
 
 import contextlib
 import os
-import shutil
 from pathlib import Path
 
+from ganart.files import discard, replace_with_retry, write_atomic
 from ganart.run import Run
 
 CHECKPOINTS, STATES = 24, 6  # at most so many generators and whole states of a run
@@ -37,9 +37,13 @@ def share(source: Path, target: Path) -> None:
     """Give a file that is never written in place a second name; where links are unknown, copy it."""
     target.parent.mkdir(exist_ok=True)
     temporary = target.with_name(f"{target.name}.tmp-{os.getpid()}")
-    temporary.unlink(missing_ok=True)
+    discard(temporary)
     try:
         os.link(source, temporary)
     except OSError:  # exFAT and some network shares know no hard links
-        shutil.copyfile(source, temporary)
-    temporary.replace(target)
+        write_atomic(target, source.read_bytes())
+        return
+    try:
+        replace_with_retry(temporary, target)
+    finally:
+        discard(temporary)

@@ -4,10 +4,12 @@ import contextlib
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import filelock
@@ -60,12 +62,23 @@ def create(settings: TrainConfig, name: str, initial: Path | None = None) -> Run
 
 def _create(settings: TrainConfig, name: str, initial: Path | None = None) -> Run:
     run = Run(next_folder(name))
-    (run.folder / "samples").mkdir(parents=True)
-    if initial is not None:
-        write_atomic(run.initial, initial.read_bytes())
-    write_json(run.folder / "config.json", config.to_dict(settings), durable=True)
-    run.write_status(Status(total_kimg=settings.kimg, state="starting"))
+    with _whole(run):
+        (run.folder / "samples").mkdir(parents=True)
+        if initial is not None:
+            write_atomic(run.initial, initial.read_bytes())
+        write_json(run.folder / "config.json", config.to_dict(settings), durable=True)
+        run.write_status(Status(total_kimg=settings.kimg, state="starting"))
     return run
+
+
+@contextlib.contextmanager
+def _whole(run: Run) -> Iterator[None]:
+    """Nothing of a new run stays where it could not be written whole."""
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(run.folder, ignore_errors=True)
+        raise
 
 
 def next_folder(name: str) -> Path:
@@ -118,14 +131,15 @@ def branch(source: Run, step: int | None, changes: dict, name: str | None = None
     settings = dataclasses.replace(settings, parent=f"{source.id}@{step}")
     with filelock.FileLock(workspace.folder("locks") / "launch.lock"):
         run = _create(settings, name)
-        kept.share(state, run.state)
-        for kind in (source.samples(), source.checkpoints().values(), source.states().values()):
-            for path in kind:
-                if int(path.name.partition(".")[0]) <= step:
-                    kept.share(path, run.folder / path.parent.name / path.name)
-        run.write_history(source, step)
-        kimg = step * settings.batch / 1000
-        run.write_status(Status(state="stopped", step=step, kimg=kimg, total_kimg=settings.kimg))
+        with _whole(run):
+            kept.share(state, run.state)
+            for kind in (source.samples(), source.checkpoints().values(), source.states().values()):
+                for path in kind:
+                    if int(path.name.partition(".")[0]) <= step:
+                        kept.share(path, run.folder / path.parent.name / path.name)
+            run.write_history(source, step)
+            kimg = step * settings.batch / 1000
+            run.write_status(Status(state="stopped", step=step, kimg=kimg, total_kimg=settings.kimg))
     return run
 
 
@@ -201,7 +215,7 @@ def environment() -> dict[str, str]:
 
 def detached() -> dict:
     """Options of Popen for a process that outlives the app."""
-    if os.name != "nt":
+    if sys.platform != "win32":
         return {"start_new_session": True}
     return {
         "creationflags": subprocess.CREATE_NEW_PROCESS_GROUP

@@ -38,7 +38,8 @@ class Canvas:
 def canvas(film: FilmConfig, width: int, height: int, most: int) -> Canvas:
     """The canvas for pictures of width x height px together. most: px, of the longer side where no size was asked
     for."""
-    ground = tuple(bytes.fromhex(film.background))
+    red, green, blue = bytes.fromhex(film.background)
+    ground = red, green, blue
     if film.width:
         fit = min(film.width / width, film.height / height)
         # Squares are whole pixels wide, as long as there is room for one.

@@ -2,6 +2,8 @@
 
 import dataclasses
 import weakref
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,7 +24,9 @@ class Peak(TorchDispatchMode):
         self.now = self.peak = 0
         self.known = WeakIdKeyDictionary()
 
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+    def __torch_dispatch__(
+        self, func: Callable[..., Any], types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
         result = func(*args, **(kwargs or {}))
         tree_map_only(Tensor, self._count, result)
         return result

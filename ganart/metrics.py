@@ -81,8 +81,8 @@ def sliced_wasserstein(real: np.ndarray, fake: np.ndarray, seed: int = 0) -> dic
         a, b = _patches(one, seed), _patches(other, seed)
         mean, deviation = a.mean((0, 2), keepdim=True), a.std((0, 2), keepdim=True) + 1e-8
         a, b = ((patches - mean).div(deviation).flatten(1) for patches in (a, b))
-        directions = generator(seed, "directions", side).standard_normal((a.shape[1], DIRECTIONS), np.float32)
-        directions = F.normalize(torch.from_numpy(directions), dim=0)
+        drawn = generator(seed, "directions", side).standard_normal((a.shape[1], DIRECTIONS), np.float32)
+        directions = F.normalize(torch.from_numpy(drawn), dim=0)
         distances = [np.abs(_sorted(a, some) - _sorted(b, some)).mean() for some in directions.split(64, 1)]
         found[str(side)] = 1000 * float(np.mean(distances))
     return found

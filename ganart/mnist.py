@@ -23,7 +23,7 @@ def load() -> tuple[np.ndarray, list[str]]:
     folder = Path(os.environ["GANART_MNIST"]).expanduser() if os.environ.get("GANART_MNIST") else _download()
     digits = np.concatenate([read_images(folder, name) for name in FILES])
     if digits.shape != (TRAINING + 10_000, 28, 28, 1):
-        raise DatasetError(f"The MNIST files in {folder} hold {digits.shape[0]} pictures instead of 70,000.")
+        raise DatasetError(f"The MNIST files hold {digits.shape[0]} pictures instead of 70,000. Copy them again.")
     return digits, FILES
 
 
@@ -42,7 +42,7 @@ def read_images(folder: Path, name: str) -> np.ndarray:
             except (OSError, EOFError, ValueError, zlib.error) as error:
                 raise DatasetError(f"{path.name} is damaged. Copy the MNIST files again.") from error
     raise DatasetError(
-        f"There is no {name} (or {name}.gz) in {folder}. GANART_MNIST must name the folder with the idx files."
+        f"There is no {name} (or {name}.gz) there. GANART_MNIST must name the folder with the idx files."
     )
 
 

@@ -45,9 +45,11 @@ class Model:
             return _read(nearest) if nearest else None
         return images.encode(_read_strip(self._strip)[1][-1]) if self._strip.is_file() else None
 
-    def loop(self) -> bytes | None:
-        """The small film that came with it, as an animated WebP; None where there is none."""
-        return None if self.run is not None else _read(self.path.with_name(f"{self.path.stem}-loop.webp"))
+    @property
+    def loop(self) -> Path | None:
+        """The small film that came with it, an animated WebP; None where there is none."""
+        path = self.path.with_name(f"{self.path.stem}-loop.webp")
+        return path if self.run is None and path.is_file() else None
 
     @property
     def _strip(self) -> Path:

@@ -51,6 +51,7 @@ class Generator(nn.Module):
         first = min(MAX_WIDTH, 2 * widths[0]) if article else widths[0]
         features = first * self.side**2
         self.dense = nn.Linear(config.z_dim, features, bias=article or not normed)
+        self.dense_norm: nn.BatchNorm1d | nn.BatchNorm2d | nn.Identity
         if normed:
             self.dense_norm = nn.BatchNorm1d(features) if article else nn.BatchNorm2d(first)
         else:
@@ -118,6 +119,7 @@ class Discriminator(nn.Module):
         drop = self.config.d_dropout if self.training else 0.0
         x = pack(x, self.config.pack)
         for index, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True)):
+            assert isinstance(conv, nn.Conv2d)
             weight = self._weight(conv, index)
             x = halve(x, weight, conv.bias) if conv.stride == (2, 2) else F.conv2d(x, weight, conv.bias, 1, 1)
             x = F.leaky_relu(norm(x), SLOPE)
@@ -191,7 +193,7 @@ def initialise(module: nn.Module, init: str, generator: torch.Generator) -> None
             if init == "glorot":
                 nn.init.xavier_uniform_(layer.weight, generator=generator)
             elif init == "he":
-                fan_in = layer.weight[0].numel()
+                fan_in: float = layer.weight[0].numel()
                 if isinstance(layer, nn.ConvTranspose2d):  # (in, out, k, k), and stride² pixels share the kernel
                     fan_in = layer.weight[:, 0].numel() / (layer.stride[0] * layer.stride[1])
                 nn.init.normal_(layer.weight, 0.0, math.sqrt(2 / (1 + SLOPE**2) / fan_in), generator=generator)

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import filelock
 
@@ -15,6 +16,7 @@ from ganart.files import read_json, write_json
 NOTES_VERSION = 1
 LONGEST = 40  # letters of a name
 MOST_PLACES = 500
+Part = TypeVar("Part", dict, list)  # of the notes, as JSON has it
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,7 @@ def _read(model_hash: str) -> dict:
     return notes if notes.get("version") == NOTES_VERSION else {}
 
 
-def _part(notes: dict, name: str, kind: type) -> dict | list:
+def _part(notes: dict, name: str, kind: type[Part]) -> Part:
     found = notes.get(name)
     return found if isinstance(found, kind) else kind()
 

@@ -21,14 +21,14 @@ Draw = Callable[[np.ndarray], np.ndarray]  # z (N, z_dim) -> uint8 (N, H, W, C)
 def distances(pictures: np.ndarray, closed: bool = True) -> np.ndarray:
     """How far each of uint8 (N, H, W, C) is from the one after it: the root of the mean squared difference, of the
     pictures and of their quarter size, in levels -> (N,), the last one's to the first; not closed (N - 1,)."""
-    total = 0.0
+    found = []
     for scale in (1, 4):
         small = images.shrink(pictures, scale) if scale > 1 else pictures
         flat = small.reshape(len(small), -1).astype(np.float32)
         after = np.roll(flat, -1, 0) if closed else flat[1:]
         before = flat if closed else flat[:-1]
-        total = total + np.sqrt(((after - before) ** 2).mean(1))
-    return total / 2
+        found.append(np.sqrt(((after - before) ** 2).mean(1)))
+    return np.mean(found, 0)
 
 
 def along(curve: Curve, draw: Draw, u: np.ndarray) -> np.ndarray:

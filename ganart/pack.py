@@ -17,11 +17,11 @@ import threading
 import zipfile
 from pathlib import Path
 
-from ganart import config, dataset, export, housekeeping, kept, workspace
+from ganart import config, dataset, disk, export, in_use, kept, workspace
 from ganart.config import TrainConfig
 from ganart.dataset import Dataset
 from ganart.errors import DatasetError, InputError, ModelError, RunError
-from ganart.files import replace_with_retry
+from ganart.files import discard, replace_with_retry
 from ganart.run import Run, Status
 
 SUFFIX = ".ganart"
@@ -73,7 +73,7 @@ def pack(run: Run, path: Path, *, pictures: bool = True) -> Path:
     run is at work or where the file cannot be written.
     """
     export.check_suffix(path, SUFFIX)
-    housekeeping.check_idle(run)
+    in_use.check_idle(run)
     before = run.written_status()
     settings = run.config()
     check_words(settings)
@@ -89,8 +89,8 @@ def pack(run: Run, path: Path, *, pictures: bool = True) -> Path:
     try:
         if (total := sum(source.stat().st_size for source in sources.values())) > MAX_BYTES:
             raise InputError(
-                f"“{path.name}” would hold {housekeeping.words(total)}, and a pack has "
-                f"{housekeeping.words(MAX_BYTES)} at most. Pack the run without its pictures."
+                f"“{path.name}” would hold {disk.words(total)}, and a pack has "
+                f"{disk.words(MAX_BYTES)} at most. Pack the run without its pictures."
             )
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
             archive.writestr(_entry("pack.json"), json.dumps(about))
@@ -100,7 +100,7 @@ def pack(run: Run, path: Path, *, pictures: bool = True) -> Path:
                 _store_file(archive, entry, source)
             entries = archive.infolist()
         check_entries(entries, temporary.stat().st_size)
-        housekeeping.check_idle(run)
+        in_use.check_idle(run)
         if run.written_status() != before:
             raise RunError(f"The run {run.id} was at work while it was packed. Pack it again.")
         replace_with_retry(temporary, path)
@@ -112,7 +112,7 @@ def pack(run: Run, path: Path, *, pictures: bool = True) -> Path:
             "place."
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        discard(temporary)
     return path
 
 
@@ -184,10 +184,10 @@ def check_entries(entries: list[zipfile.ZipInfo], end: int) -> None:
         if entry.compress_size != entry.file_size or beyond:
             raise damaged()
         if entry.file_size > MAX_TEXT.get(Path(entry.filename).suffix, MAX_BYTES):
-            raise ModelError(f"“{shown}” in it has {housekeeping.words(entry.file_size)}, more than it can have.")
+            raise ModelError(f"“{shown}” in it has {disk.words(entry.file_size)}, more than it can have.")
     total = sum(entry.file_size for entry in entries)
     if total > min(end, MAX_BYTES):  # several entries may share their bytes
-        raise ModelError(f"It claims to hold {housekeeping.words(total)}, more than it can.")
+        raise ModelError(f"It claims to hold {disk.words(total)}, more than it can.")
     if missing := {"pack.json", "run/config.json"} - set(names):
         raise ModelError(f"It holds no {min(missing)}, so it is no pack of ganart.")
 

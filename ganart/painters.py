@@ -8,7 +8,6 @@ import functools
 
 import numpy as np
 import torch
-from torch import nn
 
 from ganart import checkpoint, directions, images, render
 from ganart.card import Card
@@ -63,7 +62,7 @@ class Growing(Still):
             found[moments == moment] = render.pictures(self._grown(float(moment)), z[moments == moment])
         return found
 
-    def _grown(self, moment: float) -> nn.Module:
+    def _grown(self, moment: float) -> Generator:
         place = moment * (len(self.paths) - 1)
         index = min(int(place), len(self.paths) - 2)
         young, old = self._weights(index), self._weights(index + 1)

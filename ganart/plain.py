@@ -43,7 +43,7 @@ def _conversion(image: Image.Image, background: tuple[int, int, int]) -> Callabl
     if image.mode in SEE_THROUGH or "transparency" in image.info:
         return lambda strip: _onto(strip.convert("RGBA"), background)
     if (transform := _profile_transform(image)) is not None:
-        return lambda strip: ImageCms.applyTransform(strip, transform)
+        return transform.apply
     return lambda strip: strip.convert("RGB")
 
 
@@ -60,7 +60,7 @@ def _profile_transform(image: Image.Image) -> ImageCms.ImageCmsTransform | None:
     data = image.info.get("icc_profile") or b""
     try:
         if image.mode == "LAB":
-            source = ImageCms.createProfile("LAB")
+            source = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
         elif 0 < len(data) <= MAX_PROFILE:
             source = ImageCms.ImageCmsProfile(io.BytesIO(data))
             if source.profile.xcolor_space.strip() != "CMYK":

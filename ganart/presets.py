@@ -104,8 +104,9 @@ def going_on_from(card: Card) -> TrainConfig:
     recipe = config.train_from_dict(card.recipe)
     if recipe.networks != card.networks:
         raise InputError(f"The card of {card.name} names two kinds of networks. Choose another model.")
-    fresh = {"parent": "", "dtype": "auto", "seed": 0, "save_seconds": TrainConfig.save_seconds}
-    return dataclasses.replace(recipe, initial=card.name, **fresh)
+    return dataclasses.replace(
+        recipe, initial=card.name, parent="", dtype="auto", seed=0, save_seconds=TrainConfig.save_seconds
+    )
 
 
 def for_dataset(settings: TrainConfig, size: int, channels: int, width: int | None = None) -> TrainConfig:

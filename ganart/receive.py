@@ -10,7 +10,7 @@ import json
 import re
 import secrets
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import anyio
@@ -20,9 +20,10 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from ganart import uploads
+from ganart.entries import Entry
 from ganart.errors import InputError
 from ganart.files import replace_with_retry
-from ganart.uploads import Entry, FullError, Upload
+from ganart.uploads import FullError, Upload
 
 AT_ONCE, AT_ONCE_ALL = 4, 16  # requests of one upload, of all
 LISTING_BYTES = 8_000_000
@@ -55,7 +56,7 @@ def _turn(token: str) -> Iterator[None]:
             del _busy[token]
 
 
-async def _answer(request: Request, work: object) -> Response:
+async def _answer(request: Request, work: Callable[[Request, Upload], Awaitable[Response]]) -> Response:
     """What went wrong, in a sentence."""
     try:
         upload = await to_thread.run_sync(uploads.find, request.path_params["token"])

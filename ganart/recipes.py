@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
+from typing import Literal
 from xml.etree import ElementTree
 
 from ganart import __version__
@@ -98,7 +99,7 @@ def _in_png(data: memoryview) -> bytes | None:
     return None
 
 
-def _chunks(data: memoryview, start: int, order: str) -> Iterator[tuple[bytes, memoryview]]:
+def _chunks(data: memoryview, start: int, order: Literal["big", "little"]) -> Iterator[tuple[bytes, memoryview]]:
     """The chunks of a PNG (big: length, name, body, checksum) or of a RIFF (little: name, length, body, even)."""
     while start + 8 <= len(data):
         head = data[start : start + 8]
@@ -125,8 +126,8 @@ def _in_gif(data: memoryview) -> bytes | None:
 
 
 def _in_webp(data: memoryview) -> bytes | None:
-    packet = next((body for kind, body in _chunks(data, 12, "little") if kind == b"XMP "), None)
-    if packet is None or len(packet) > MOST_PACKET or b"<!" in (packet := bytes(packet)):
+    chunk = next((body for kind, body in _chunks(data, 12, "little") if kind == b"XMP "), None)
+    if chunk is None or len(chunk) > MOST_PACKET or b"<!" in (packet := bytes(chunk)):
         return None  # no entities, no document types
     try:
         found = ElementTree.fromstring(packet).find(f".//{{{NAMESPACE}}}recipe")

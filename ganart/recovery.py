@@ -76,7 +76,15 @@ def after_rollbacks(settings: TrainConfig, count: int) -> TrainConfig:
 
 
 def take_back(target: Run, step: int) -> str:
-    """Mark the last good state as one to go on from otherwise -> the sentence for the artist."""
+    """Mark the last good state as one to go on from otherwise -> the sentence for the artist.
+
+    Raises RunError where there is none, or where it was taken back too often.
+    """
+    if not target.state.exists():
+        raise RunError(
+            f"The training diverged near step {step}, before anything was saved: its weights were no numbers from "
+            "the start. Start a new run with another seed or a lower learning rate."
+        )
     tensors, values = checkpoint.load_state(target.state)
     history = values.setdefault("history", {})
     count = history["rollbacks"] = history.get("rollbacks", 0) + 1

@@ -48,8 +48,8 @@ def _first_version(recipe: dict, model: Model, z_dim: int) -> Place:
     steps = recipe.get("steps", [])
     if len(steps) > 1000 or any(not 0 <= index < 1000 for _, _, index in steps):
         raise InputError(FOREIGN)
-    place = places.of_seed(int(recipe["seed"]), z_dim)
-    z = latent.varied(place.seed, steps, z_dim)
+    seed = int(recipe["seed"])
+    place, z = places.of_seed(seed, z_dim), latent.varied(seed, steps, z_dim)
     if moves := recipe.get("directions"):
         amounts = np.array(moves["amounts"], np.float32)
         along = loaded.directions(model, str(moves["kind"]), len(amounts))
@@ -83,20 +83,22 @@ def _first_film(recipe: dict, model: Model) -> FilmConfig:
     keyframes = tuple(Keyframe(str(int(seed))) for seed in recipe.get("seeds", ()))
     size = model.card().networks.size
     if recipe["kind"] == "walk":
-        return FilmConfig("slerp", keyframes, frames, fps, **_first_sides(size, size, scale))
+        width, height = _first_sides(size, size, scale)
+        return FilmConfig("slerp", keyframes, frames, fps, width=width, height=height)
     if recipe["kind"] == "grid":
         rows, columns = recipe["rows"], recipe["columns"]
         checks.need(all(checks.whole(n, 1, filmconfig.MOST_ACROSS) for n in (rows, columns)), FOREIGN)
-        sides = _first_sides(columns * size, rows * size, scale)
-        return FilmConfig("circle", keyframes, frames, fps, rows=rows, columns=columns, **sides)
+        width, height = _first_sides(columns * size, rows * size, scale)
+        return FilmConfig("circle", keyframes, frames, fps, rows=rows, columns=columns, width=width, height=height)
     sheet = model.sheet()
     height, width = (0, 0) if sheet is None else images.read_png(sheet).shape[:2]
-    return FilmConfig("sheets", (), frames, fps, **_first_sides(width, height, scale))
+    width, height = _first_sides(width, height, scale)
+    return FilmConfig("sheets", (), frames, fps, width=width, height=height)
 
 
-def _first_sides(width: int, height: int, scale: int) -> dict[str, int]:
+def _first_sides(width: int, height: int, scale: int) -> tuple[int, int]:
     """The sides of a film of version 1, which halved what was larger than its GIFs might be until it was not."""
     factor = 1
     while max(width, height) > 1024 * factor:
         factor *= 2
-    return {"width": width // factor * scale, "height": height // factor * scale}
+    return width // factor * scale, height // factor * scale

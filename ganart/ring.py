@@ -64,10 +64,10 @@ def play(recipe: str, steps: int = 1500, looks: int = 30, seed: int = 0) -> Game
     momentum, or the relativistic loss with gradient penalties, as ganart's own recipes have it. The same every
     time.
     """
-    kind, *betas = RECIPES[recipe]
+    kind, beta1, beta2 = RECIPES[recipe]
     source = torch.Generator().manual_seed(seed)
     G, D = _network([Z_DIM, WIDTH, WIDTH, 2], source), _network([2, WIDTH, WIDTH, 1], source)
-    optimisers = [torch.optim.Adam(net.parameters(), 1e-3, betas) for net in (G, D)]
+    optimisers = [torch.optim.Adam(net.parameters(), 1e-3, (beta1, beta2)) for net in (G, D)]
     fixed = torch.from_numpy(generator(seed, "ring-look").standard_normal((SHOWN, Z_DIM), np.float32))
     every, game = max(1, steps // looks), Game([], np.empty((0, SHOWN, 2)), [])
     seen = []

@@ -3,21 +3,24 @@
 /paint/point    one picture: of a point on a plane
 /paint/plane    one sheet: a plane or a part of it
 /paint/seeds    one sheet: seeds in a row
+/paint/loop     the small film of a model
+/paint/film     a file that was exported
 
-All are GET, take the id of a model and numbers that are clamped, and answer with a picture, or a 4xx and a
-sentence."""
+All are GET, take the id of a model and numbers that are clamped (the last the name of a file), and answer with a
+picture, or a 4xx and a sentence."""
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 
 import anyio
 import numpy as np
 from anyio import to_thread
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from ganart import images, latent, models, planes, workspace
+from ganart import export, images, latent, loops, models, planes, workspace
 from ganart.errors import GanartError, InputError
 from ganart.models import Model
 
@@ -142,8 +145,48 @@ async def seeds(request: Request) -> Response:
     return await _answer(request, _seeds)
 
 
+async def loop(request: Request) -> Response:
+    """The small film of a model -> WebP."""
+    return await _file(request, _loop)
+
+
+async def film(request: Request) -> Response:
+    """The exported file of this name -> GIF, WebP, APNG, PNG or MP4, in parts if they are asked for."""
+    return await _file(request, _film)
+
+
+async def _file(request: Request, find: Callable[[Request], tuple[Path | None, str]]) -> Response:
+    """A file as it is. It stays the same for good where the address names its version (`v`), too."""
+    try:
+        path, version = await to_thread.run_sync(find, request)
+    except InputError as error:
+        return PlainTextResponse(str(error), 400)
+    except GanartError as error:
+        return PlainTextResponse(str(error), 404)
+    if path is None:
+        return PlainTextResponse("There is no such film any more. Reload the page.", 404)
+    asked = request.query_params.get("v", "")
+    cached = "private, max-age=3600" if len(asked) >= 8 and version.startswith(asked) else "no-store"
+    return FileResponse(path, headers={"cache-control": cached})
+
+
+def _loop(request: Request) -> tuple[Path | None, str]:
+    model = _model(request.query_params.get("model", ""))
+    card = model.card()
+    return loops.find(model, card), card.hash
+
+
+def _film(request: Request) -> tuple[Path | None, str]:
+    name = request.query_params.get("name", "")
+    listed = workspace.folder("exports").iterdir()
+    path = next((path for path in listed if path.name == name and path.suffix in export.KINDS), None)
+    return path, str(path.stat().st_mtime_ns) if path else ""
+
+
 ROUTES = [
     Route("/paint/point", point, methods=["GET"]),
     Route("/paint/plane", plane, methods=["GET"]),
     Route("/paint/seeds", seeds, methods=["GET"]),
+    Route("/paint/loop", loop, methods=["GET"]),
+    Route("/paint/film", film, methods=["GET"]),
 ]

@@ -16,11 +16,11 @@ log.txt             what the trainer printed
 
 import contextlib
 import dataclasses
+import functools
 import json
 import re
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import filelock
@@ -28,7 +28,7 @@ import filelock
 from ganart import config, workspace
 from ganart.config import TrainConfig
 from ganart.errors import InputError, RunError
-from ganart.files import read_json, write_atomic, write_json
+from ganart.files import append_line, read_json, write_atomic, write_json
 
 STATUS_VERSION = 1
 STARTING_SECONDS = 60.0  # importing torch takes a while on a cold disk
@@ -43,7 +43,8 @@ STEP_DIGITS = 8
 @dataclass(frozen=True)
 class Status:
     """Where a run stands. `state` is one of starting, running, paused, stopping, done, stopped, failed, or
-    derived by the reader: crashed (nobody holds the lock), stuck (no heartbeat for a minute)."""
+    derived by the reader: crashed (nobody holds the lock), stuck (no heartbeat for a minute). `heartbeat` is when
+    it was written, in seconds since 1970; `clock` is the same on the monotonic clock, which nobody sets."""
 
     state: str = "starting"
     step: int = 0
@@ -57,6 +58,14 @@ class Status:
     note: str = ""
     error: str = ""
     version: int = STATUS_VERSION
+    clock: float = field(default=0.0, compare=False)
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was written, by whichever clock says less: the wall clock may have been set since, the
+        other one begins anew with the computer, and is another one on another computer."""
+        by_wall, by_clock = abs(time.time() - self.heartbeat), time.monotonic() - self.clock
+        return min(by_wall, by_clock) if self.clock and by_clock >= 0 else by_wall
 
     @property
     def active(self) -> bool:
@@ -123,11 +132,12 @@ class Run:
         status = self.written_status()
         if status.state not in UNFINISHED:
             return status
-        age = time.time() - status.heartbeat
         if _held(self.lock()):
-            return dataclasses.replace(status, state="stuck") if age > STUCK_SECONDS else status
+            if (age := status.age) > STUCK_SECONDS:
+                return dataclasses.replace(status, state="stuck", heartbeat=time.time() - age)
+            return status
         status = self.written_status()  # the trainer may have finished between the two looks
-        if status.state not in UNFINISHED or (status.state == "starting" and age < STARTING_SECONDS):
+        if status.state not in UNFINISHED or (status.state == "starting" and status.age < STARTING_SECONDS):
             return status
         return dataclasses.replace(status, state="crashed")
 
@@ -140,8 +150,8 @@ class Run:
 
     def write_status(self, status: Status) -> None:
         """For the trainer, and for the launcher before there is one."""
-        values = dataclasses.asdict(dataclasses.replace(status, heartbeat=time.time()))
-        write_json(self.folder / "status.json", values)
+        status = dataclasses.replace(status, heartbeat=time.time(), clock=time.monotonic())
+        write_json(self.folder / "status.json", dataclasses.asdict(status))
 
     def request(self, what: str) -> None:
         """Ask the trainer to "run", "pause" or "stop"; it looks at every step."""
@@ -156,16 +166,15 @@ class Run:
 
     def metrics(self) -> list[dict]:
         """All lines of figures, oldest first; a torn last line is left out."""
-        return list(_json_lines(self.folder / "metrics.jsonl"))
+        return _json_lines(self.folder / "metrics.jsonl")
 
     def append_metrics(self, values: dict) -> None:
         """For the trainer: add one line of figures."""
-        with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(values) + "\n")
+        append_line(self.folder / "metrics.jsonl", values)
 
     def vitals(self) -> list[dict]:
         """All lines of the signs of health, oldest first; what they hold: `ganart.vitals`."""
-        return list(_json_lines(self.folder / "vitals.jsonl"))
+        return _json_lines(self.folder / "vitals.jsonl")
 
     def last_look(self) -> int | None:
         """The step of the last line of signs of health."""
@@ -174,8 +183,7 @@ class Run:
 
     def append_vitals(self, values: dict) -> None:
         """For the trainer: add one line of signs of health."""
-        with (self.folder / "vitals.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(values) + "\n")
+        append_line(self.folder / "vitals.jsonl", values)
 
     def write_history(self, source: "Run", step: int) -> None:
         """Take over the figures of another run, or of this one, up to a step."""
@@ -224,12 +232,24 @@ class Run:
         return ""
 
 
-def _json_lines(path: Path) -> Iterator[dict]:
-    with contextlib.suppress(OSError), path.open(encoding="utf-8", errors="replace") as file:
+def _json_lines(path: Path) -> list[dict]:
+    """The objects in a file of JSON lines; what is no whole line is left out."""
+    with contextlib.suppress(OSError):
+        facts = path.stat()
+        return list(_parsed(path, facts.st_mtime_ns, facts.st_size))
+    return []
+
+
+@functools.lru_cache(maxsize=16)
+def _parsed(path: Path, changed: int, size: int) -> tuple[dict, ...]:
+    """Every page that watches a run asks every second, and all of them for the same."""
+    values = []
+    with path.open(encoding="utf-8", errors="replace") as file:
         for line in file:
             with contextlib.suppress(ValueError, RecursionError):
                 if line.endswith("\n") and isinstance(value := json.loads(line), dict):
-                    yield value
+                    values.append(value)
+    return tuple(values)
 
 
 def _held(lock: filelock.FileLock) -> bool:

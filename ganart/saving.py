@@ -7,7 +7,7 @@ from ganart.errors import RunError
 from ganart.files import write_atomic
 from ganart.networks import Generator
 from ganart.run import Run
-from ganart.training import Training, sampling_generator
+from ganart.training import Training, are_finite, sampling_generator
 
 SHEET_SEEDS = list(range(36))  # the 36 latents of every sheet are those of the seeds 0 to 35
 
@@ -34,7 +34,8 @@ def save(
 
     G: the generator that draws sheets, where the caller has it already.
     """
-    if not training.finite():
+    G = G or sampling_generator(training, settings)
+    if not (training.finite() and are_finite(G.state_dict())):  # finite weights may paint what is not
         raise DivergedError(training.step)
     values = {
         "step": training.step,
@@ -43,7 +44,6 @@ def save(
         "config": config.to_dict(settings),
     }
     checkpoint.save_state(target.state, training.tensors(), values)
-    G = G or sampling_generator(training, settings)
     write_atomic(target.model, _model(training, settings, target, store, G, with_D=True))
 
 
@@ -66,7 +66,7 @@ def keep(
         kept.share(target.model, target.best)
     kept.share(target.state, target.checkpoint_path(training.step, state=True))
     data = _model(training, settings, target, store, G, with_D=False)
-    write_atomic(target.checkpoint_path(training.step), data, durable=False)
+    write_atomic(target.checkpoint_path(training.step), data)
     kept.thin(target)
 
 

@@ -4,16 +4,19 @@ import asyncio.base_events
 import contextlib
 import gc
 import importlib
+import ipaddress
 import os
 import socket
 import sys
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
-from starlette.responses import PlainTextResponse
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import PlainTextResponse, RedirectResponse
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ganart.errors import GanartError
@@ -22,6 +25,11 @@ GUARDED = {  # a part of the path, and what is said to pages of others
     "/paint/": "Pictures are painted for ganart's own pages only.",
     "/upload/": "Files are taken from ganart's own pages only.",
 }
+# Where there is a login: what holds anything of those who logged in. The rest is Streamlit's own frame, which has
+# to come for the login to be seen; what the pages say comes through the websocket, behind `ui.login.gate`.
+LOCKED = ("/paint/", "/upload/", "/media/", "/_stcore/upload_file/", "/_stcore/metrics")
+LOGIN_ROUTES = ("/auth/login", "/auth/logout", "/oauth2callback")
+Admits = Callable[[Mapping[str, str]], bool]
 HEADERS = [(b"x-content-type-options", b"nosniff"), (b"x-frame-options", b"SAMEORIGIN")]
 
 
@@ -41,35 +49,63 @@ class SecurityHeaders:
 
 
 class Door:
-    """Answers 403 to requests that were sent to another host's name (a page that had its name point here), and, on
-    the routes of our own, to those that a page of another site makes.
+    """Answers 403 to requests that were sent to another host's name (a page that had its name point here), to
+    those that a page of another site makes on the websocket or on the routes of our own, and to all that came in
+    by an address of this computer that others can reach.
 
-    hosts: the names that are let in; without any, all are. The websocket has the same check from Streamlit.
+    hosts: the names that are let in, “*.” before one stands for all below it; without any, all are. admits: where
+    there is a login, whether somebody with these cookies came in by it; others get 401 for all that is LOCKED.
+    remote: other computers may come.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Sequence[str]) -> None:
-        self.app, self.hosts = app, {host.lower() for host in hosts}
+    def __init__(
+        self, app: ASGIApp, hosts: Sequence[str], admits: Admits | None = None, remote: bool = False
+    ) -> None:
+        self.app, self.hosts = app, {host.strip().lower() for host in hosts}
+        self.admits, self.remote = admits, remote
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and (reason := self._refusal(Headers(scope=scope), scope["path"])):
-            await PlainTextResponse(reason, 403)(scope, receive, send)
-        else:
+        status, reason = (0, "") if scope["type"] == "lifespan" else self._refusal(HTTPConnection(scope))
+        if not status:
             await self.app(scope, receive, send)
+        elif scope["type"] == "http":
+            await PlainTextResponse(reason, status)(scope, receive, send)
+        else:
+            await send({"type": "websocket.close"})  # before it was accepted: the server answers 403
 
-    def _refusal(self, headers: Headers, path: str) -> str:
-        host = _name(headers.get("host", ""))
-        if self.hosts and host not in self.hosts:
-            return (
+    def _refusal(self, asked: HTTPConnection) -> tuple[int, str]:
+        """The status and the reason; 0 for who may come in."""
+        path, websocket = asked.scope["path"], asked.scope["type"] == "websocket"
+        named = asked.headers.getlist("host")
+        host = _name(named[0]) if len(named) == 1 else ""
+        address = (asked.scope.get("server") or ("", None))[0]
+        if not self.remote and not is_loopback(address):
+            return 403, "This ganart answers to its own computer only."
+        if self.hosts and not self._is_own(host):
+            return 403, (
                 "This address is not one that ganart answers to. Open it by the address it printed at its start."
             )
-        guarded = next((kind for kind in GUARDED if kind in path), None)
-        if guarded is None:
-            return ""
-        origin = headers.get("origin")
-        foreign = origin is not None and _name(origin.partition("://")[2]) not in {host, *self.hosts}
-        if foreign or headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
-            return GUARDED[guarded]
-        return ""
+        if self.admits is None and any(route in path for route in LOGIN_ROUTES):
+            return 404, "There is no login here."
+        guarded = "/" if websocket else next((kind for kind in GUARDED if kind in path), None)
+        if guarded and self._is_foreign(asked.headers, host):
+            return 403, GUARDED.get(guarded, "Only ganart's own pages may listen here.")
+        locked = not websocket and any(part in path for part in LOCKED)
+        if locked and self.admits and not self.admits(asked.cookies):
+            return 401, "Nobody is logged in here. Reload the page, then log in."
+        return 0, ""
+
+    def _is_own(self, host: str) -> bool:
+        """Whether `host` is one of the names, or below one that stands for many."""
+        parts = host.split(".")
+        wild = {".".join(["*", *parts[n:]]) for n in range(1, len(parts))}
+        return bool(host) and bool(self.hosts & {host, "*", *wild})
+
+    def _is_foreign(self, headers: Headers, host: str) -> bool:
+        """Whether a page of another site asks. Who sends no Origin is no page, or one of the same site."""
+        names = {_name(origin.partition("://")[2]) for origin in headers.getlist("origin")}
+        foreign = any(name != host and name not in self.hosts for name in names) or "" in names
+        return foreign or headers.get("sec-fetch-site", "none") not in ("same-origin", "none")
 
 
 def _name(host: str) -> str:
@@ -79,9 +115,33 @@ def _name(host: str) -> str:
     return ""
 
 
-def middleware(hosts: Sequence[str]) -> list[Middleware]:
-    """What every request passes through. hosts: see `Door`."""
-    return [Middleware(SecurityHeaders), Middleware(Door, hosts=hosts)]
+def is_loopback(address: str) -> bool:
+    """Whether only this computer can reach a server that listens there."""
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(address).is_loopback
+    return address == "localhost"
+
+
+def middleware(hosts: Sequence[str], admits: Admits | None = None, remote: bool = False) -> list[Middleware]:
+    """What every request passes through. See `Door`."""
+    return [Middleware(SecurityHeaders), Middleware(Door, hosts=hosts, admits=admits, remote=remote)]
+
+
+def under(base: str, routes: Sequence[Route]) -> list[Route]:
+    """The routes below the path that all addresses of the server begin with; Streamlit puts only its own there."""
+    base = base.strip("/")
+    if not base:
+        return list(routes)
+    return [Route(f"/{base}{route.path}", route.endpoint, methods=route.methods) for route in routes]
+
+
+def _home(request: Request) -> RedirectResponse:
+    """The gallery lives on the bare address; who asks for it by its name is led there."""
+    query = request.url.query
+    return RedirectResponse(f"./?{query}" if query else "./")
+
+
+ROUTES = [Route("/gallery", _home)]
 
 
 def send_at_once() -> None:
@@ -119,22 +179,32 @@ def tidy() -> None:
         housekeeping.sweep()
 
 
-def refuse_open_door(address: str) -> None:
-    """End the program with exit status 2 where it would answer other computers, unless that was allowed."""
-    local = address in ("localhost", "::1") or address.startswith("127.")
-    if local or os.environ.get("GANART_ALLOW_REMOTE") == "1":
-        return
-    print(
-        f"ganart: the address {address or '0.0.0.0'} is open to other computers, and everyone there could use it. "
-        "Leave --server.address out, or set GANART_ALLOW_REMOTE=1 if that is what you want.",
-        file=sys.stderr,
-        flush=True,
-    )
-    os._exit(2)  # the server would turn an exception into a traceback
+def is_allowed_open() -> bool:
+    """Whether somebody said that other computers may come in without a login."""
+    return os.environ.get("GANART_ALLOW_REMOTE") == "1"
+
+
+def refuse_open_door(address: str, login: bool = False, problem: str = "") -> None:
+    """End the program with exit status 2 where it would answer other computers, unless there is a login for them
+    or that was allowed; and where something is wrong with the login (`problem`, a sentence)."""
+    if not problem and not (is_loopback(address) or login or is_allowed_open()):
+        problem = (
+            f"the address {address or '0.0.0.0'} is open to other computers, and everyone there could use it. "
+            "Leave --server.address out, set up a login (docs/remote.md), or set GANART_ALLOW_REMOTE=1 if that "
+            "is what you want."
+        )
+    if problem:
+        print(f"ganart: {problem}", file=sys.stderr, flush=True)
+        os._exit(2)  # the server would turn an exception into a traceback
 
 
 @contextlib.asynccontextmanager
 async def lifespan(app: object) -> AsyncIterator[None]:
     """Start-up work of the server."""
-    threading.Thread(target=lambda: (warm_up(), tidy()), daemon=True).start()
+
+    def start_up() -> None:
+        warm_up()
+        tidy()
+
+    threading.Thread(target=start_up, daemon=True).start()
     yield

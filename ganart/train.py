@@ -26,7 +26,7 @@ from ganart import batches, cadence, dataset, devices, doctor, graph, launch, pr
 from ganart.config import TrainConfig
 from ganart.dataset import Dataset
 from ganart.errors import BusyError, GanartError, RunError
-from ganart.files import sweep_temporary
+from ganart.files import FULL, ROOM, sweep_temporary
 from ganart.networks import Generator
 from ganart.reporter import Reporter
 from ganart.run import Run
@@ -209,32 +209,26 @@ def work(target: Run) -> str:
     Returns the final state. Raises GanartError for what a user can cause, and anything else for a bug.
     """
     settings = target.config()
+    own, device = target.lock(), launch.device_lock(settings.device)
     ended = threading.Event()
     signals = (signal.SIGINT, signal.SIGTERM)
     handlers = [signal.signal(number, lambda *_: ended.set()) for number in signals]
-    own, device = target.lock(), launch.device_lock(settings.device)
     try:
-        own.acquire(timeout=5)  # a page may be looking at the lock just now
-        device.acquire(timeout=5)
-    except filelock.Timeout as error:
-        if not own.is_locked:
-            raise BusyError(f"The run {target.id} is at work already.") from error
-        busy = launch.busy_error(launch.active_run(settings.device, but=target), settings.device)
-        _fail(target, str(busy))
-        own.release()
-        raise busy from error
-    try:
+        _take(target, settings.device, own, device)
         devices.pick(settings.device)
         return train(target, ended)
-    except GanartError as error:
-        _fail(target, str(error))
-        raise
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None))
-        reason = "The disk is full" if full else f"A file could not be read or written ({error.strerror})"
+        reason = f"A file could not be read or written ({error.strerror})"
+        if error.errno == errno.ENOSPC:
+            reason = "The disk is full"
+        mend = ROOM if error.errno in FULL else "Mend that"
         raise _failed_with(
-            target, f"{reason}. The last saved state is kept: mend that, then resume the run."
+            target, f"{reason}. The last saved state is kept. {mend}, then resume the run."
         ) from error
+    except GanartError as error:
+        if own.is_locked:  # else another trainer is at work in this run
+            _fail(target, str(error))
+        raise
     except BaseException as error:
         if recovery.is_memory(error):
             networks, device_words = settings.networks, launch.device_words(settings.device)
@@ -243,7 +237,7 @@ def work(target: Run) -> str:
                 f"The memory of the {device_words} is not enough for {networks.size} px at "
                 f"width {networks.width} and batch {settings.batch}. Choose a smaller network.",
             ) from error
-        with target.log.open("a", encoding="utf-8") as log:
+        with contextlib.suppress(OSError), target.log.open("a", encoding="utf-8") as log:
             traceback.print_exc(file=log)
         _fail(target, f"The training stopped on an error of the program ({type(error).__name__}). See log.txt.")
         raise
@@ -252,6 +246,18 @@ def work(target: Run) -> str:
         own.release()
         for number, handler in zip(signals, handlers, strict=True):
             signal.signal(number, handler)
+
+
+def _take(target: Run, name: str, own: filelock.BaseFileLock, device: filelock.BaseFileLock) -> None:
+    """Take the locks of a run and of its device. Raises BusyError where another trainer holds one."""
+    try:
+        own.acquire(timeout=5)  # a page may be looking at the lock just now
+    except filelock.Timeout as error:
+        raise BusyError(f"The run {target.id} is at work already.") from error
+    try:
+        device.acquire(timeout=5)
+    except filelock.Timeout as error:
+        raise launch.busy_error(launch.active_run(name, but=target), name) from error
 
 
 def _fail(target: Run, sentence: str) -> None:

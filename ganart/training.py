@@ -77,9 +77,15 @@ class Training:
         self.step = step
 
     def finite(self) -> bool:
-        """Whether all weights are finite numbers."""
-        weights = [*self.G.parameters(), *self.D.parameters()]
-        return all(bool(weight.isfinite().all()) for weight in weights)
+        """Whether all that `tensors` holds are finite numbers."""
+        networks = [network for network in (self.G, self.D, self.G_ema) if network is not None]
+        moments = [kept for optimiser in (self.opt_G, self.opt_D) for kept in optimiser.state.values()]
+        return are_finite(*(network.state_dict() for network in networks), *moments, {"steering": self.steering})
+
+
+def are_finite(*tensors: dict[str, Tensor]) -> bool:
+    """Whether these hold no NaN and nothing infinite."""
+    return all(bool(tensor.isfinite().all()) for some in tensors for tensor in some.values())
 
 
 def build(settings: TrainConfig, choices: dict, history: dict | None = None) -> Training:
@@ -91,7 +97,7 @@ def build(settings: TrainConfig, choices: dict, history: dict | None = None) -> 
     initialise(G, inits.get(settings.networks.g_norm, settings.init), source)
     initialise(D, inits.get(settings.networks.d_norm, settings.init), source)
     for network in (G, D):
-        network.to(settings.device, memory_format=torch.channels_last).train()
+        network.to(settings.device).to(memory_format=torch.channels_last).train()
     G_ema = copy.deepcopy(G).requires_grad_(False) if settings.ema_half_life else None
     captured = settings.device == "cuda"  # a CUDA graph reads the rate from the card's memory
     adam = functools.partial(
@@ -160,17 +166,16 @@ def update(training: Training, settings: TrainConfig, batch: Batch, dtype: str) 
 
     # Update D on real pictures and fakes.
     training.opt_D.zero_grad(set_to_none=True)
-    losses_D, real_logits, fake_logits = [], [], []
+    losses_D, logits_D = [], []
     for piece in pieces:
         with torch.set_grad_enabled(reuse), precision():
             fake = G(piece.z)
         loss, penalty, logits = _judge(training, settings, piece, fake.detach(), dropout, precision)
         ((loss + penalty) / len(pieces)).backward()
         losses_D.append(loss.detach())
-        for kind, some in zip((real_logits, fake_logits), logits.detach().chunk(2), strict=True):
-            kind.append(some)
+        logits_D.append(logits.detach().chunk(2))
     training.opt_D.step()
-    real_logits, fake_logits = torch.cat(real_logits), torch.cat(fake_logits)
+    real_logits, fake_logits = (torch.cat(kind) for kind in zip(*logits_D, strict=True))
     if batch.steered:
         _steer(training, settings, batch, (real_logits, fake_logits), precision)
 
@@ -219,11 +224,12 @@ def _judge(
     else:
         with precision():
             logits = D(shown, dropout)
-    penalty = 0.0
+    penalty: Tensor | float = 0.0
     # The mean over real pictures and fakes together is half of R1 plus R2.
     if batch.gamma is not None and settings.penalty == "exact":
         penalty = losses.gradient_penalty(logits, both, 2 * batch.gamma)
     elif batch.gamma is not None:
+        assert batch.signs is not None  # drawn for this penalty
         moved = seen(both + DISTANCE * batch.signs, batch.draws_D)
         with precision():
             penalty = losses.approximate_penalty(logits, D(moved, dropout), DISTANCE, 2 * batch.gamma)
@@ -243,9 +249,12 @@ def _augmentation(training: Training, settings: TrainConfig) -> Callable[[Tensor
     """What becomes of pictures on their way into D."""
     if settings.augment == "off":
         return lambda pictures, _: pictures
-    return lambda pictures, draws: augment.augment(
-        pictures.float(), draws, training.steering[0], settings.augment_ops
-    )
+
+    def augmented(pictures: Tensor, draws: Tensor | None) -> Tensor:
+        assert draws is not None  # only without augmentation there are none
+        return augment.augment(pictures.float(), draws, training.steering[0], settings.augment_ops)
+
+    return augmented
 
 
 @torch.no_grad()
@@ -259,6 +268,7 @@ def _steer(
     """Move the augmentation's p by the signs of overfitting of this step."""
     held_out = None
     if batch.held_out is not None:
+        assert batch.draws_G is not None  # only without augmentation there are none
         shown = _augmentation(training, settings)(batch.held_out, batch.draws_G[: len(batch.held_out)])
         with precision():
             held_out = training.D(shown)

@@ -113,7 +113,7 @@ def _step_seconds(state: Training, settings: TrainConfig, pictures: batches.Pict
         forms.setdefault((penalised, steered), []).append(number)
     total = 0.0
     for numbers in forms.values():
-        timings = []
+        timings: list[float] = []
         deadline = time.perf_counter() + PROBE_SECONDS / len(forms)
         while len(timings) < 3 or (time.perf_counter() < deadline and len(timings) < 30):
             started = time.perf_counter()

@@ -18,7 +18,7 @@ from typing import BinaryIO
 import filelock
 import numpy as np
 
-from ganart import card, config, dataset, housekeeping, launch, workspace
+from ganart import card, config, dataset, disk, housekeeping, in_use, launch, workspace
 from ganart.checks import told
 from ganart.config import IntakeConfig, TrainConfig
 from ganart.errors import InputError, ModelError, RunError
@@ -47,7 +47,7 @@ def unpack(path: Path) -> Run:
             status = Run(made).written_status()
             if status.state in UNFINISHED:
                 Run(made).write_status(dataclasses.replace(status, state="stopped"))
-            with housekeeping.launch_lock():
+            with in_use.launch_lock():
                 placed = _place_dataset(pictures, about["dataset"], digest) if digest else None
                 try:
                     target = launch.next_folder(about["run"])
@@ -101,7 +101,7 @@ def _extract_all(file: BinaryIO, folders: dict[str, Path]) -> dict:
         free = shutil.disk_usage(workspace.folder("runs")).free
         if total > free:
             raise RunError(
-                f"The pack holds {housekeeping.words(total)}, but only {housekeeping.words(free)} are free on the "
+                f"The pack holds {disk.words(total)}, but only {disk.words(free)} are free on the "
                 "disk. Make room, then open it again."
             )
         for entry in entries:

@@ -20,10 +20,11 @@ from ganart import dataset, intake, workspace
 from ganart.config import IntakeConfig
 from ganart.dataset import Dataset
 from ganart.decoders import Progress
+from ganart.disk import words
 from ganart.entries import LEFT_BEHIND, ZIP_BYTES, Entry, Index, checked, common, order, read, shown
 from ganart.errors import DatasetError, GanartError, InputError
 from ganart.files import sweep_abandoned, write_json
-from ganart.housekeeping import remove, words
+from ganart.housekeeping import remove
 from ganart.limits import limits
 
 HOURS = 24.0  # after which an upload that nothing was added to is abandoned
@@ -129,7 +130,8 @@ class Upload:
         the zip that was dropped: by the artist's names and in their order. Raises DatasetError."""
         zipped = self._zip()
         source = self.files / zipped.stored if zipped else self.files
-        jobs, report = [], []
+        jobs: list[dict | None] = []
+        report: list[dict] = []
         if self._there():
             try:
                 jobs, report = intake.list_source(source)

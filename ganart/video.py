@@ -2,12 +2,16 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
 from ganart import recipes
 from ganart.errors import GanartError
+
+if TYPE_CHECKING:
+    from av import VideoStream
+    from av.container import OutputContainer
 
 CRF, PRESET = "18", "medium"
 BT709, LIMITED = 1, 1  # as FFmpeg numbers them
@@ -49,11 +53,12 @@ def write(target: Path | BinaryIO, frames: Iterable[np.ndarray], fps: int, about
                 container.mux(stream.encode(None))
     except av.FFmpegError as error:
         raise GanartError(
-            f"The MP4 could not be written ({error.strerror}). Choose another place or size."
+            f"The MP4 could not be written ({error.strerror}). Make room on the disk, or choose another place or "
+            "size."
         ) from error
 
 
-def _stream(container: object, width: int, height: int, fps: int) -> object:
+def _stream(container: "OutputContainer", width: int, height: int, fps: int) -> "VideoStream":
     # One thread in the encoder: the same film is the same file, and the pages stay smooth beside it.
     options = {"crf": CRF, "preset": PRESET, "threads": "1"}
     if -(-width // MACROBLOCK) % AT_ONCE:

@@ -6,11 +6,12 @@ What they mean and when they are alarming is said in `doctor`.
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from ganart import images, latent, metrics, render
 from ganart.batches import Pictures
 from ganart.config import TrainConfig
+from ganart.networks import Generator
 from ganart.randomness import generator
 from ganart.training import Training
 
@@ -22,7 +23,7 @@ HELD_OUT = 256  # pictures that the held-out figure compares at most
 
 
 @torch.no_grad()
-def measure(training: Training, settings: TrainConfig, pictures: Pictures, G: nn.Module) -> dict[str, float]:
+def measure(training: Training, settings: TrainConfig, pictures: Pictures, G: Generator) -> dict[str, float]:
     """The signs by name. G: the generator that draws sheets, in eval mode.
 
     overfitting: 0 … 1, as `augment.overfitting` with held-out pictures has it; missing without them.
@@ -70,7 +71,7 @@ def measure(training: Training, settings: TrainConfig, pictures: Pictures, G: nn
     return {name: round(value, 5) for name, value in found.items()}
 
 
-def held_out_distance(pictures: Pictures, settings: TrainConfig, G: nn.Module) -> float | None:
+def held_out_distance(pictures: Pictures, settings: TrainConfig, G: Generator) -> float | None:
     """`metrics.kernel_distance` between held-out pictures and as many fakes, always the same ones; None without
     held-out pictures."""
     count = min(pictures.count - pictures.training, HELD_OUT)
@@ -91,7 +92,7 @@ def _spread(pictures: Pictures, first: int, available: int, count: int) -> Tenso
     return images.to_float(pictures.take(places.numpy()))
 
 
-def _drawn(G: nn.Module, z: np.ndarray, device: str) -> Tensor:
+def _drawn(G: Generator, z: np.ndarray, device: str) -> Tensor:
     return images.to_float(torch.from_numpy(render.pictures(G, z)).to(device))
 
 

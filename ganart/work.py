@@ -66,7 +66,8 @@ def main() -> int:
             job.write(JobStatus("failed", error=str(error)))
         except Exception:
             traceback.print_exc()
-            job.write(JobStatus("failed", error=f"It failed. The details are in {job.folder / 'log.txt'}."))
+            where = f"jobs/{job.folder.name}/log.txt"
+            job.write(JobStatus("failed", error=f"It failed. The details are in the workspace, in {where}."))
         else:
             job.write(JobStatus("done"))
     return 0

@@ -1,5 +1,6 @@
 """Where things are kept, and what the names that people type mean. Imports no torch."""
 
+import errno
 import os
 import re
 import unicodedata
@@ -26,9 +27,11 @@ def folder(kind: str) -> Path:
     path = home() / kind
     try:
         path.mkdir(parents=True, exist_ok=True)
+        if kind == "locks" and not os.access(path, os.W_OK):  # who only reads takes none
+            raise PermissionError(errno.EACCES, "it is read-only")
     except OSError as error:
         raise InputError(
-            f"The workspace {home()} cannot be written ({error.strerror}). Set GANART_HOME to a folder that can."
+            f"The workspace cannot be written ({error.strerror}). Set GANART_HOME to a folder that can."
         ) from error
     return path
 

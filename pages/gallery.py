@@ -12,8 +12,8 @@ st.caption("Every picture here is painted by a network. Step inside one, or teac
 
 manage.message()
 gallery.while_away()
-active = [r for r in run.list_runs() if r.status().active]
-for item in active:
+runs, stores = run.list_runs(), dataset.list_datasets()
+for item in (each for each in runs if each.status().active):
     status = item.status()
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         page.state_badge(status)
@@ -26,10 +26,7 @@ if not found:
         "There are no models yet. Give ganart a folder of pictures and it will learn them.",
         icon=":material/image_search:",
     )
-if st.button("Train on your pictures", type="primary", icon=":material/add_photo_alternate:"):
-    st.switch_page("pages/train.py")
-
-stores = dataset.list_datasets()
+gallery.ways_in(found, new_here=not runs and not stores)
 with st.grid(3, min_column_width=300, gap="medium"):
     for model in found:
         with st.container(border=True), page.error_box():

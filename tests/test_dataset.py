@@ -550,7 +550,7 @@ def test_damaged_idx_files_are_named(tmp_path, name):
 
 
 def test_missing_idx_files_are_named(tmp_path):
-    with pytest.raises(DatasetError, match=r"no digits .or digits\.gz. in"):
+    with pytest.raises(DatasetError, match=r"no digits .or digits\.gz. there"):
         mnist.read_images(tmp_path, "digits")
 
 

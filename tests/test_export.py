@@ -293,7 +293,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_the_old_file(folder):
     answers = json.loads(done.stdout)
     assert len(answers) == 3 * len(export.KINDS)
     for place, told in answers.items():
-        assert "could not be written (" in told and told.endswith(".") and "Choose another place" in told, place
+        assert "could not be written (" in told and told.endswith(".") and "choose another place" in told, place
     assert sorted(path.name for path in folder.iterdir()) == sorted(f"a{suffix}" for suffix in export.KINDS)
     assert {path.read_bytes() for path in folder.iterdir()} == {b"old"}
 

@@ -134,7 +134,7 @@ def test_a_bug_is_told_with_where_its_details_are_and_the_job_can_be_begun_again
     with pytest.raises(RunError) as failure:
         jobs.wait(job)
     log = job.folder / "log.txt"
-    assert str(log) in str(failure.value) and "KeyError: 'nothing'" in log.read_text()
+    assert f"jobs/{log.parent.name}/log.txt" in str(failure.value) and "KeyError: 'nothing'" in log.read_text()
     assert jobs.begin(ASKED) == job and job.status().active and len(started) == 2
     until(lambda: not job.status().active)
     assert job.status().state == "failed" and log.read_text().count("Traceback") == 1, "of the last attempt alone"

@@ -73,7 +73,8 @@ def test_equal_sets_are_covered_wholly_and_a_little_denser_than_1():
     order = torch.randperm(COUNT, generator=torch.Generator().manual_seed(1))
     for fake in (real.clone(), real[order]):
         density, coverage = density_and_coverage(real, fake)
-        assert coverage == 1 and density == pytest.approx(6 / 5)
+        # On the border a rounding decides, which differs from processor to processor.
+        assert coverage == 1 and density == pytest.approx(6 / 5, abs=0.01)
 
 
 def test_disjoint_sets_have_neither_density_nor_coverage():

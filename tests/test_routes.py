@@ -13,17 +13,19 @@ from PIL import Image
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 
-from ganart import images, latent, loaded, places, planes, render, routes, server
+from ganart import images, jobs, latent, loaded, loops, places, planes, render, routes, server, workspace
 from ganart.models import Model
 from ganart.routes import MOST_WAITING
 
 HOSTS = ["localhost", "127.0.0.1", "::1"]
-PATHS = [route.path for route in routes.ROUTES]
+PATHS = ["/paint/point", "/paint/plane", "/paint/seeds"]
 HERE = places.write(latent.sample_z([3], 8)[0] / 2)
 POINT = {"model": "painter", "at": HERE, "x": "0.25", "y": "-0.5"}
 SHEET = {"model": "painter", "at": HERE}
 SEEDS = {"model": "painter", "first": "5"}
 GOOD = dict(zip(PATHS, (POINT, SHEET, SEEDS), strict=True))
+LOOP, FILM = {"model": "painter"}, {"name": "walk.gif"}
+ALL = GOOD | {"/paint/loop": LOOP, "/paint/film": FILM}
 
 
 @dataclass(frozen=True)
@@ -80,9 +82,10 @@ class Ask:
 async def send(app: Starlette, ask: Ask) -> Answer:
     """An error in the program is raised here, as it would be a 500."""
     sent: list[dict] = []
+    waiting = [{"type": "http.request", "body": b"", "more_body": False}]
 
     async def receive() -> dict:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        return waiting.pop() if waiting else await asyncio.Event().wait()  # nobody hangs up
 
     async def collect(message: dict) -> None:
         sent.append(message)
@@ -112,8 +115,13 @@ def get(path: str, query: dict[str, str] | bytes, **headers: str | bytes) -> Ans
 
 
 @pytest.fixture
-def painter(make_painter) -> Model:
-    return make_painter()
+def painter(make_painter, home) -> Model:
+    """A model with its loop, and a film among the exports."""
+    made = make_painter()
+    still, other = (Image.new("RGB", (12, 10), colour) for colour in ("red", "blue"))
+    still.save(made.path.with_name("painter-loop.webp"), save_all=True, append_images=[other], duration=40)
+    still.save(workspace.folder("exports") / "walk.gif", save_all=True, append_images=[other], duration=40, loop=0)
+    return made
 
 
 # --- what is painted
@@ -218,11 +226,61 @@ def test_spots_are_brought_onto_the_pad(painter, given, meant):
 
 def test_what_is_named_by_hash_may_be_kept_by_the_browser_and_nothing_else(painter):
     version = painter.card().hash[:12]
-    for path, query in GOOD.items():
+    for path, query in (GOOD | {"/paint/loop": LOOP}).items():
         for other in ({}, {"v": ""}, {"v": "0123456789ab"}, {"v": version[:3]}):
             assert get(path, {**query, **other}).headers["cache-control"] == "no-store", other
         assert get(path, {**query, "v": version}).headers["cache-control"] == "private, max-age=3600"
         assert "max-age" not in get(path, {**query, "v": version, "model": "x"}).headers.get("cache-control", "")
+
+
+def test_the_loop_of_a_model_moves(painter):
+    found = get("/paint/loop", LOOP)
+    assert (found.status, found.kind) == (200, "image/webp")
+    assert found.body == painter.loop.read_bytes()
+    with Image.open(io.BytesIO(found.body)) as film:
+        assert film.n_frames == 2
+
+
+def test_a_model_without_a_loop_has_none_until_it_is_drawn(painter, make_painter):
+    other = make_painter("other", seed=1)
+    assert "no such film" in get("/paint/loop", {"model": "other"}).sentence()
+    jobs.wait(loops.draw(other, other.card()))
+    with Image.open(io.BytesIO(get("/paint/loop", {"model": "other"}).body)) as film:
+        assert film.n_frames > 2
+
+
+def test_a_film_comes_as_it_is_and_in_parts(painter):
+    path = workspace.folder("exports") / "walk.gif"
+    found, part = get("/paint/film", FILM), get("/paint/film", FILM, range="bytes=2-5")
+    assert (found.status, found.kind, found.body) == (200, "image/gif", path.read_bytes())
+    assert (part.status, part.body) == (206, path.read_bytes()[2:6])
+    kept = {
+        version: get("/paint/film", {**FILM, "v": version}).headers["cache-control"] for version in ("", "1" * 9)
+    }
+    assert set(kept.values()) == {"no-store"}
+    version = str(path.stat().st_mtime_ns)
+    assert get("/paint/film", {**FILM, "v": version}).headers["cache-control"] == "private, max-age=3600"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "..",
+        ".",
+        "gone.gif",
+        "../exports/walk.gif",
+        "./walk.gif",
+        "walk.gif\0",
+        "WALK.GIF",
+        "note.txt",
+        "x" * 9999,
+    ],
+)
+def test_only_a_film_among_the_exports_is_sent(painter, name):
+    (workspace.folder("exports") / "note.txt").write_text("not a film")
+    found = get("/paint/film", {"name": name})
+    assert found.status == 404 and "no such film" in found.sentence()
 
 
 # --- who is let in
@@ -261,7 +319,7 @@ def test_the_names_of_this_computer_are_let_in_on_any_port(painter, host):
     ],
 )
 def test_other_hosts_are_turned_away_wherever_they_go(painter, host):
-    for path in (*PATHS, "/", "/explore", "/missing"):
+    for path in (*ALL, "/", "/explore", "/missing"):
         found = get(path, POINT, host=host)
         assert found.status == 403 and "address" in found.sentence()
 
@@ -299,7 +357,7 @@ def test_a_request_without_a_host_is_turned_away(painter):
     ],
 )
 def test_pages_of_other_sites_get_no_pictures(painter, origin):
-    for path, query in GOOD.items():
+    for path, query in ALL.items():
         found = get(path, query, origin=origin)
         assert found.status == 403 and "ganart's own pages" in found.sentence()
 
@@ -343,17 +401,17 @@ def test_where_any_host_may_ask_the_page_must_still_be_of_the_same(painter):
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"])
 def test_pictures_can_only_be_got(painter, method):
-    for answer in ask_all([Ask(path, query, method) for path, query in GOOD.items()]):
+    for answer in ask_all([Ask(path, query, method) for path, query in ALL.items()]):
         assert answer.status == 405 and b"image" not in answer.headers["content-type"].encode()
 
 
 def test_every_answer_carries_what_keeps_a_browser_from_mischief(painter):
-    asks = [Ask(path, query) for path, query in GOOD.items()]
+    asks = [Ask(path, query) for path, query in ALL.items()]
     asks += [Ask("/paint/point", POINT, "POST"), Ask("/missing", {}), Ask("/paint/point", {})]
     asks += [Ask("/paint/point", POINT, headers=((b"host", b"evil.example"),))]
     asks += [Ask("/paint/point", POINT, headers=((b"origin", b"null"),))]
     answers = ask_all(asks)
-    assert [answer.status for answer in answers] == [200, 200, 200, 405, 404, 400, 403, 403]
+    assert [answer.status for answer in answers] == [200] * 5 + [405, 404, 400, 403, 403]
     for answer in answers:
         assert answer.headers.getlist("x-content-type-options") == ["nosniff"]
         assert answer.headers.getlist("x-frame-options") == ["SAMEORIGIN"]
@@ -381,7 +439,7 @@ def test_a_model_is_never_a_path(painter, monkeypatch):
         " painter",
         "PAINTER",
     ):
-        for path, query in GOOD.items():
+        for path, query in (GOOD | {"/paint/loop": LOOP}).items():
             found = get(path, {**query, "model": given})
             assert 400 <= found.status < 500 and absolute not in found.sentence(), given
 
@@ -416,13 +474,13 @@ def test_a_model_is_never_a_path(painter, monkeypatch):
     ],
 )
 def test_what_is_no_model_is_said_in_a_sentence(painter, model):
-    for path, query in GOOD.items():
+    for path, query in (GOOD | {"/paint/loop": LOOP}).items():
         found = get(path, {**query, "model": model})
         assert 400 <= found.status < 500 and "model" in found.sentence()
 
 
 def test_a_request_that_names_no_model_is_said_in_a_sentence(painter):
-    for path in PATHS:
+    for path in (*PATHS, "/paint/loop"):
         found = get(path, {})
         assert found.status == 400 and "model" in found.sentence()
 

@@ -2,8 +2,9 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 
-from ganart import housekeeping, run, workspace
+from ganart import disk, housekeeping, run, workspace
 from ganart import pack as packs
 from ganart import unpack as unpacking
 from ganart.errors import InputError
@@ -24,12 +25,13 @@ def rename(options: argparse.Namespace) -> None:
 
 def delete(options: argparse.Namespace) -> None:
     thing = run.find_run(options.name) if options.kind == "run" else options.name
-    describe, remove = {
+    doors: dict[str, tuple[Callable[..., str], Callable[..., None]]] = {
         "run": (housekeeping.describe_run, housekeeping.delete_run),
         "dataset": (housekeeping.describe_dataset, housekeeping.delete_dataset),
         "model": (housekeeping.describe_model, housekeeping.delete_model),
         "export": (housekeeping.describe_export, housekeeping.delete_export),
-    }[options.kind]
+    }
+    describe, remove = doors[options.kind]
     sentence = describe(thing)
     if not options.yes:
         if not sys.stdin.isatty():
@@ -48,7 +50,7 @@ def delete(options: argparse.Namespace) -> None:
 
 def pack(options: argparse.Namespace) -> None:
     path = packs.pack(run.find_run(options.run), options.out, pictures=not options.without_pictures)
-    print(f"{path} ({housekeeping.words(path.stat().st_size)})")
+    print(f"{path} ({disk.words(path.stat().st_size)})")
 
 
 def unpack(options: argparse.Namespace) -> None:

@@ -40,7 +40,7 @@ def train_config(options: argparse.Namespace) -> tuple[config.TrainConfig, str]:
             )
     elif options.source == "mnist":
         store = prepare_with_bar("mnist", None if options.size is None else IntakeConfig(size=options.size), None)
-    elif options.model is not None:
+    elif options.model is not None and chosen_preset is not None:
         store = prepare_for(options.source, chosen_preset.networks)
     else:
         store = prepare_with_bar(options.source, IntakeConfig(size=size), None)

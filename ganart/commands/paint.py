@@ -6,6 +6,7 @@ import re
 from ganart.commands.prepare import bar
 from ganart.errors import InputError
 from ganart.filmconfig import PLACES, FilmConfig, Keyframe
+from ganart.models import Model
 
 
 def _scale(asked: int | None, usual: int) -> int:
@@ -132,7 +133,7 @@ def _scaled(film: FilmConfig, scale: int | None, sides: tuple[int, int]) -> Film
     return dataclasses.replace(film, width=sides[0] * scale, height=sides[1] * scale)
 
 
-def _make(model: object, film: FilmConfig, options: argparse.Namespace) -> None:
+def _make(model: Model, film: FilmConfig, options: argparse.Namespace) -> None:
     from ganart import film as film_of
 
     with bar("painting", "frame") as progress:

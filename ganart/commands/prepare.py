@@ -19,7 +19,8 @@ def _background(text: str) -> tuple[int, int, int]:
     try:
         if len(digits) != 6:
             raise ValueError
-        return tuple(bytes.fromhex(digits))
+        red, green, blue = bytes.fromhex(digits)
+        return red, green, blue
     except ValueError as error:
         raise InputError(f"“{text}” is not a colour. Write six hexadecimal digits, such as ffffff.") from error
 

@@ -5,7 +5,8 @@ import dataclasses
 import json
 import sys
 
-from ganart import config, dataset, doctor, housekeeping, presets, run, workspace
+from ganart import config, dataset, doctor, presets, run, workspace
+from ganart import disk as disks
 from ganart import forecast as forecasts
 from ganart.commands.prepare import bar, prepare_for
 from ganart.errors import GanartError, InputError
@@ -29,11 +30,11 @@ def list_all(options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps({"runs": runs, "models": listed}))
         return
-    for item in runs:
-        print(f"run    {item['id']:32} {item['state']:10} {item['kimg']:.1f} kimg")
-    for item in listed:
-        colours = "colour" if item["channels"] == 3 else "grey"
-        print(f"model  {item['name']:32} {item['size']} px {colours}")
+    for line in runs:
+        print(f"run    {line['id']:32} {line['state']:10} {line['kimg']:.1f} kimg")
+    for line in listed:
+        colours = "colour" if line["channels"] == 3 else "grey"
+        print(f"model  {line['name']:32} {line['size']} px {colours}")
     if not runs:
         print("No runs yet. Start one with: python -m ganart train FOLDER")
 
@@ -145,9 +146,9 @@ def forecast(options: argparse.Namespace) -> None:
 
 
 def disk(options: argparse.Namespace) -> None:
-    used = housekeeping.usage()
+    used = disks.usage()
     if options.json:
         print(json.dumps(used))
         return
     for kind, count in used.items():
-        print(f"{kind:10} {housekeeping.words(count):>8}")
+        print(f"{kind:10} {disks.words(count):>8}")

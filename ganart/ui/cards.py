@@ -5,30 +5,31 @@ from collections.abc import Sequence
 import streamlit as st
 
 from ganart import card as cards
-from ganart import evaluation, jobs, workspace
+from ganart import evaluation, jobs, loops, workspace
 from ganart.card import Card
 from ganart.dataset import Dataset
 from ganart.errors import GanartError
 from ganart.evaluation import METRICS, Figure
 from ganart.jobs import Job
 from ganart.models import Model
-from ganart.ui import manage, sheets, words
+from ganart.ui import manage, moving, sheets, words
 
 
 def show(model: Model, stores: Sequence[Dataset]) -> None:
     """The card. stores: the datasets of the workspace, which it can be measured against."""
     card = model.card()
-    _picture(model, card)
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        st.markdown(f"**{words.model_title(model)}**")
+    with st.container(key=f"square-{model.id}"):  # its room is kept free, see page.css
+        _picture(model, card)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**{words.model_title(model)}**", width="stretch")
+        if st.button("About it", icon=":material/info:", key=f"about-{model.id}", type="tertiary"):
+            _about(model, card, evaluation.own_store(card, stores))
         if model.run:
             manage.run(model.run)
         elif model.path.is_relative_to(workspace.home()):
             manage.model(model.id)
     st.caption(words.model_line(card))
     _links(model)
-    if st.button("About it", icon=":material/info:", key=f"about-{model.id}", type="tertiary"):
-        _about(model, card, evaluation.own_store(card, stores))
 
 
 def _about(model: Model, card: Card, store: Dataset | None) -> None:
@@ -69,26 +70,15 @@ def _links(model: Model) -> None:
 
 def _picture(model: Model, card: Card) -> None:
     """The loop, where there is one; else, until it is drawn, the sheet."""
-    alt = f"Pictures painted by {model.id}, each on its way through others and back"
-    loop = model.loop() or _drawn(model, card)
-    if loop:
-        st.image(loop, width="stretch", alt=alt)
-    elif sheet := model.sheet():
+    if (path := loops.find(model, card)) is not None:
+        moving.loop(model, card, path)
+        return
+    if not (model.run and model.run.status().active):  # else it changes every minute
+        job = loops.draw(model, card)
+        if (status := job.status()) and status.active:
+            st.session_state.setdefault("drawing", set()).add(str(job.folder))
+    if sheet := model.sheet():
         st.image(sheets.larger(sheet), width="stretch", alt=f"36 pictures painted by {model.id}")
-
-
-def _drawn(model: Model, card: Card) -> bytes | None:
-    """The loop of a model that came without one; it is drawn beside the page, once. None until then."""
-    if model.run and model.run.status().active:
-        return None  # it changes every minute
-    job = jobs.find({"kind": "preview", "model": str(model.path), "hash": card.hash})
-    if (result := job.result()) is not None:
-        return (job.folder / result["file"]).read_bytes()
-    if job.status() is None:
-        jobs.begin({"kind": "preview", "model": str(model.path), "hash": card.hash})
-    if (status := job.status()) and status.active:
-        st.session_state.setdefault("drawing", set()).add(str(job.folder))
-    return None
 
 
 @st.fragment(run_every=2.0)
@@ -141,11 +131,15 @@ def _figures(model: Model, card: Card, store: Dataset | None) -> None:
         "Measure how good it is",
         icon=":material/straighten:",
         key=f"measure-{model.id}",
-        on_click=jobs.begin,
+        on_click=_measure,
         args=(evaluation.request(model, card, store),),
         disabled=busy,
         help="Compares its pictures with ones that it never saw, and looks for copies. Half a minute, or a few.",
     )
+
+
+def _measure(request: dict) -> None:
+    jobs.begin(request)
 
 
 def _table(figures: dict[str, Figure]) -> None:

@@ -63,7 +63,7 @@ class Sender {
       if (answer.status === 204) {
         this.done += 1;
         this.bytes += file.size;
-      } else if ([404, 507, 0].includes(answer.status)) this.stopped ||= answer.text;
+      } else if ([401, 404, 507, 0].includes(answer.status)) this.stopped ||= answer.text;
       else if (!this.stopped) this.failed.push([path, answer.text]);
       this.changed();
     }

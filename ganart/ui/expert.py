@@ -40,7 +40,7 @@ def ask(preset: TrainConfig) -> None:
             list(words.AUGMENT),
             default=preset.augment,
             required=True,
-            format_func=words.AUGMENT.get,
+            format_func=words.AUGMENT.__getitem__,
             key=f"augment-{name}",
             help="Shifted, tinted, with a piece missing: so that it cannot learn a small folder by heart. "
             "“As needed” begins with none.",

@@ -2,11 +2,10 @@
 
 import streamlit as st
 
-from ganart import forecast, housekeeping
+from ganart import disk, forecast
 from ganart.config import TrainConfig
 from ganart.errors import BusyError, GanartError
 from ganart.forecast import Forecast
-from ganart.ui import words
 
 ICONS = {
     "yes": ":material/check_circle:",
@@ -64,11 +63,11 @@ def _tell(found: Forecast, settings: TrainConfig, length_key: str) -> None:
                 key=f"budget-{name}",
                 on_click=_set_length,
                 args=(length_key, kimg),
-                help=f"As many thousand pictures as this computer looks at in {words.duration(seconds)}.",
+                help=f"As many thousand pictures as this computer looks at in {forecast.duration(seconds)}.",
             )
-    parts = [f"{settings.kimg:,.0f} thousand pictures take {words.duration(found.seconds(settings.kimg))}"]
+    parts = [f"{settings.kimg:,.0f} thousand pictures take {forecast.duration(found.seconds(settings.kimg))}"]
     if found.disk:
-        parts.append(f"up to {housekeeping.words(found.disk)} on the disk")
+        parts.append(f"up to {disk.words(found.disk)} on the disk")
     st.caption(", ".join(parts) + ".")
 
 

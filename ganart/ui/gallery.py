@@ -1,14 +1,23 @@
-"""Parts of the gallery: what happened while nobody looked, and opening a packed run."""
+"""Parts of the gallery: what happened while nobody looked, the ways on, and opening a packed run."""
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import streamlit as st
 
 from ganart import unpack, workspace
 from ganart.errors import GanartError
+from ganart.models import Model
 from ganart.run import Run
 from ganart.ui import words
+
+WAYS = {  # the pages that a newcomer may go to, and what happens there
+    "explore": "Drag a picture, and it turns into others.",
+    "animate": "From picture to picture and back: a GIF to take home.",
+    "train": "50 will do, 500 are better. You see it learn, in an hour or less.",
+}
 
 
 def while_away() -> None:
@@ -24,6 +33,28 @@ def while_away() -> None:
 
 def _dismiss() -> None:
     st.session_state.away = []
+
+
+def ways_in(found: Sequence[Model], new_here: bool) -> None:
+    """Where to go from here. new_here: nothing of the artist's own is there yet; then what can be done is said."""
+    ways: dict[str, tuple[str, str, dict[str, str]]] = {
+        "train": ("Train on your pictures", ":material/add_photo_alternate:", {})
+    }
+    if new_here and found:
+        first = found[0].id
+        ways = {
+            "explore": (f"Wander through {first}", ":material/explore:", {"model": first}),
+            "animate": ("Make a film that loops", ":material/animation:", {"model": first}),
+            **ways,
+        }
+    with st.grid(3, min_column_width=250, gap="medium"):
+        for name, (label, icon, query) in ways.items():
+            with st.container(gap="xsmall"):
+                kind: Literal["primary", "secondary"] = "primary" if name == "train" else "secondary"
+                if st.button(label, type=kind, icon=icon, width="stretch", key=f"way-{name}"):
+                    st.switch_page(f"pages/{name}.py", query_params=query)
+                if new_here:
+                    st.caption(WAYS[name])
 
 
 def open_packed() -> None:

@@ -201,7 +201,7 @@ def _save(model: Model, place: Place) -> None:
         [False, True],
         default=False,
         required=True,
-        format_func={False: "Squares", True: "Smooth"}.get,
+        format_func={False: "Squares", True: "Smooth"}.__getitem__,
         key="save_smooth",
         help="Squares keep every pixel as it was painted; smooth blends them (Lanczos).",
     )

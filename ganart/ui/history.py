@@ -23,7 +23,7 @@ def show(run: Run) -> None:
     batch = run.config().batch
     steps = list(checkpoints)
     seen = {step: f"{step * batch:,} pictures seen" for step in steps}
-    st.subheader("The way here")
+    st.header("The way here")
     frames = [_frame(samples[min(samples, key=lambda at: abs(at - step))].read_bytes()) for step in steps]
 
     def pick(index: int) -> None:
@@ -72,14 +72,19 @@ def _go_on_from(run: Run, step: int) -> None:
     with st.popover("Go on from here", icon=":material/undo:"):
         st.caption("A branch: a new run that starts from this state. The run itself stays as it is.")
         rate = st.segmented_control(
-            "Learning rate", list(LESS), default=1.0, required=True, format_func=LESS.get, key="branch_rate"
+            "Learning rate",
+            list(LESS),
+            default=1.0,
+            required=True,
+            format_func=LESS.__getitem__,
+            key="branch_rate",
         )
         augment = st.segmented_control(
             "Altered pictures for the critic",
             list(words.AUGMENT),
             default=settings.augment,
             required=True,
-            format_func=words.AUGMENT.get,
+            format_func=words.AUGMENT.__getitem__,
             key="branch_augment",
         )
         least = step * settings.batch / 1000
@@ -125,7 +130,7 @@ def longer(run: Run) -> None:
                 key="longer_pictures",
                 help="To add pictures, prepare the larger folder first; then choose it here.",
             )
-        changes = {"kimg": float(kimg)}
+        changes: dict[str, float | str] = {"kimg": float(kimg)}
         if name in stores:
             changes |= {"dataset": name, "dataset_hash": stores[name].hash}
         st.caption("A branch: a new run that goes on from the end of this one.")

@@ -26,7 +26,12 @@ class Laid:
 def ask(model: Model, way: Way) -> Laid:
     """Which plane the pad is to lie on."""
     kind = st.segmented_control(
-        "The pad moves through", list(KINDS), default="around", required=True, format_func=KINDS.get, key="plane"
+        "The pad moves through",
+        list(KINDS),
+        default="around",
+        required=True,
+        format_func=KINDS.__getitem__,
+        key="plane",
     )
     if kind == "directions":
         return _directions(model, way)

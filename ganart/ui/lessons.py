@@ -11,6 +11,7 @@ import streamlit as st
 from ganart import checkpoint, images, inside, latent, loaded, models, ring
 from ganart.errors import ModelError
 from ganart.models import Model
+from ganart.networks import Discriminator
 from ganart.ui import sheets
 
 GAMES = {
@@ -43,7 +44,7 @@ def game() -> None:
     """What the two play, on a ring of eight clusters."""
     st.markdown(prose("game"))
     name = st.segmented_control(
-        "How they play", list(GAMES), default="first", required=True, format_func=GAMES.get, key="game"
+        "How they play", list(GAMES), default="first", required=True, format_func=GAMES.__getitem__, key="game"
     )
     with st.spinner("They play …"):
         played = _played(name, st.session_state.setdefault("game_seed", FIRST_GAME))
@@ -127,9 +128,11 @@ def _stage(stage: inside.Stage) -> None:
 
 
 @st.cache_resource(show_spinner=False)
-def _critic(model: Model):
+def _critic(model: Model) -> Discriminator:
     _, D, _ = checkpoint.load_networks(model.path)
-    return D.eval()
+    if D is None:  # an artist's own model may have taken the name
+        raise ModelError(f"The model {model.id} came without its D, so there is no verdict to look at.")
+    return D
 
 
 def curves() -> None:

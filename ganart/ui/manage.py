@@ -1,16 +1,19 @@
 """Other names, packing and deletion, for everything that lies in the workspace."""
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import streamlit as st
 
-from ganart import housekeeping, pack, workspace
+from ganart import disk, housekeeping, pack, workspace
 from ganart.errors import GanartError
 from ganart.run import Run
 from ganart.ui import page
 
+Done = TypeVar("Done")
 
-def _attempt(work: Callable, *arguments: object) -> object | None:
+
+def _attempt(work: Callable[..., Done], *arguments: object) -> Done | None:
     """Do it in a callback; what goes wrong is shown on the next run of the page."""
     try:
         return work(*arguments)
@@ -39,7 +42,7 @@ def run(target: Run) -> None:
     def packed() -> None:
         path = workspace.folder("exports") / f"{target.id}.ganart"
         if _attempt(pack.pack, target, path) is not None:
-            size = housekeeping.words(path.stat().st_size)
+            size = disk.words(path.stat().st_size)
             st.session_state.manage_told = f"Packed as exports/{path.name} in the workspace, {size}."
 
     def deleted() -> None:
@@ -131,7 +134,7 @@ def _delete(key: str, describe: Callable[[], str], deleted: Callable[[], object]
 
 def usage() -> None:
     """How much room the workspace takes, in one line."""
-    used = housekeeping.usage()
-    parts = [f"{kind} {housekeeping.words(count)}" for kind, count in used.items() if kind != "free" and count]
-    free = housekeeping.words(used["free"])
+    used = disk.usage()
+    parts = [f"{kind} {disk.words(count)}" for kind, count in used.items() if kind != "free" and count]
+    free = disk.words(used["free"])
     st.caption(f"On the disk: {', '.join(parts) or 'nothing yet'}; {free} free.")

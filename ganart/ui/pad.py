@@ -57,9 +57,9 @@ def pad(model: Model, way: Way, laid: Laid, *, smooth: bool) -> None:
 
     def moved() -> None:
         told = st.session_state.pad["spot"] or {}
-        point = [told.get(name) for name in ("x", "y")]
-        if told.get("turn") == turn and all(isinstance(value, int | float) for value in point):
-            x, y = (min(max(float(value), -1.0), 1.0) for value in point)
+        x, y = told.get("x"), told.get("y")
+        if told.get("turn") == turn and isinstance(x, int | float) and isinstance(y, int | float):
+            x, y = (min(max(float(value), -1.0), 1.0) for value in (x, y))
             z = plane.at(np.array([[x, y]]))[0]
             way.slide(laid.around.moved(z, _label(laid.around)), laid.plane, (x, y))
 

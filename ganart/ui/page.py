@@ -1,18 +1,22 @@
 """The frame of every page: navigation, a heartbeat, and the box that errors come back in."""
 
 import contextlib
+import functools
 import logging
 import time
 from collections.abc import Iterator
 from contextvars import ContextVar
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import streamlit as st
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.runtime.app_session import AppSession
 
-from ganart import away
+from ganart import away, server, workspace
 from ganart.errors import GanartError
 from ganart.run import Status
-from ganart.ui import words
+from ganart.ui import login, words
 
 PAGES = [  # file, title, icon, what it is for
     ("pages/gallery.py", "Gallery", ":material/grid_view:", "Models to play with, and trainings under way."),
@@ -22,6 +26,10 @@ PAGES = [  # file, title, icon, what it is for
     ("pages/learn.py", "Learn", ":material/school:", "How it works, taken apart by hand."),
 ]
 ICON = str(Path(__file__).with_name("icon.svg"))
+STYLE = Path(__file__).with_name("page.css")  # what the theme cannot say
+SCRIPT = Path(__file__).with_name("page.js")  # how a tab finds a restarted server
+PROXIES = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip")  # headers that they add
+IDS = {"run": "run", "dataset": "dataset", "model": "model", "from": "model"}  # what addresses name
 _navigated: ContextVar[bool] = ContextVar("navigated", default=False)
 
 
@@ -29,6 +37,9 @@ def navigate() -> None:
     """Run the page that the address names, under the navigation bar."""
     st.set_page_config(page_title="ganart", page_icon=ICON, layout="wide")
     st.logo(ICON, size="large")
+    st.html(STYLE)
+    login.gate()
+    _refuse_paths()
     pages = [
         st.Page(file, title=title, icon=icon, help=text, default=file == PAGES[0][0])
         for file, title, icon, text in PAGES
@@ -38,6 +49,20 @@ def navigate() -> None:
         st.navigation(pages, position="top").run()
     finally:
         _navigated.reset(token)
+        with st.container(key="unseen"):  # below everything: what stands behind it would jump
+            st.html(f"<script>{SCRIPT.read_text(encoding='utf-8')}</script>", unsafe_allow_javascript=True)
+
+
+def _refuse_paths() -> None:
+    """Take out of the address what is a path. Anybody can make a link: it may name what is in the workspace, and
+    must not have this computer look elsewhere, or ask another one."""
+    for name, kind in IDS.items():
+        if workspace.looks_like_path(st.query_params.get(name, "")):
+            del st.query_params[name]
+            st.warning(
+                f"The address names no {kind} of this workspace, but a path. Choose one here.",
+                icon=":material/link_off:",
+            )
 
 
 def start() -> None:
@@ -52,8 +77,9 @@ def start() -> None:
     st.session_state.pop("gone", None)
     if "away" not in st.session_state:
         seen = away.last_seen()
-        gone = seen is not None and time.time() - seen > away.AWAY_SECONDS
-        st.session_state.away = away.happened(seen) if gone else []
+        st.session_state.away = (
+            away.happened(seen) if seen is not None and time.time() - seen > away.AWAY_SECONDS else []
+        )
     _heartbeat()
 
 
@@ -98,6 +124,21 @@ def show_error(error: BaseException) -> bool:
     return True
 
 
+def hide_place() -> None:
+    """Streamlit tells every browser, also before a login, where its script lies on this computer: let it not."""
+    made = getattr(AppSession, "_create_new_session_message", None)  # where it is gone, a test will say so
+    if made is None:
+        return
+
+    @functools.wraps(made)
+    def without_place(*given: object, **named: object) -> ForwardMsg:
+        message = made(*given, **named)
+        message.new_session.main_script_path = Path(message.new_session.main_script_path).name
+        return message
+
+    AppSession._create_new_session_message = without_place  # type: ignore[method-assign]  # that is what is meant
+
+
 def state_badge(status: Status) -> None:
     """The state of a run in a word, with its colour and icon."""
     label, colour, icon = words.STATES[status.state]
@@ -111,5 +152,13 @@ def base_path() -> str:
 
 
 def is_local() -> bool:
-    """Whether only this computer can reach the app, so that folders may be named by their paths."""
-    return str(st.get_option("server.address")) in ("127.0.0.1", "localhost", "::1")
+    """Whether the visitor sits at this computer, so that folders may be named by their paths.
+
+    Not where there is a login, nor where a proxy hands on what others ask: it gives itself away by a name that
+    this computer has for others only, or by the headers that tell whom it asks for.
+    """
+    if login.is_on() or not server.is_loopback(str(st.get_option("server.address"))):
+        return False
+    headers = st.context.headers
+    name = urlsplit(f"//{headers.get('Host') or 'localhost'}").hostname or ""
+    return server.is_loopback(name) and not any(header in headers for header in PROXIES)

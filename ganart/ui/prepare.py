@@ -29,7 +29,7 @@ def choose_pictures(usual: int = 64) -> None:
         offered,
         default="drop",
         required=True,
-        format_func=SOURCES.get,
+        format_func=SOURCES.__getitem__,
         key="source",
     )
     if source == "before":
@@ -42,11 +42,11 @@ def choose_pictures(usual: int = 64) -> None:
         return
     given = _ask(source)
     size, crop, background = _ask_shape(usual)
-    ready = bool(given)
-    if st.button("Look at the pictures", type="primary", icon=":material/arrow_forward:", disabled=not ready):
+    asked = st.button("Look at the pictures", type="primary", icon=":material/arrow_forward:", disabled=not given)
+    if given and asked:
         settings = IntakeConfig(size, crop, background)
         _prepare(given, settings)
-    if not ready:
+    if not given:
         st.caption("JPEG, PNG, WebP, AVIF, BMP, GIF or TIFF; 8 at least, 500 or more are better.")
 
 
@@ -57,7 +57,7 @@ def _ask(source: str) -> str | Upload | None:
 
 
 def _ask_shape(usual: int) -> tuple[int, str, tuple[int, int, int]]:
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True):
         sizes = [s for s in config.SIZES if s != 28]
         size = st.selectbox(
             "Size in pixels",
@@ -72,11 +72,12 @@ def _ask_shape(usual: int) -> tuple[int, str, tuple[int, int, int]]:
             config.CROPS,
             default="centre",
             required=True,
-            format_func={"centre": "Cut out the centre", "fit": "Fit with bars"}.get,
+            format_func={"centre": "Cut out the centre", "fit": "Fit with bars"}.__getitem__,
             key="crop",
         )
         colour = st.color_picker("Behind transparency and bars", "#ffffff", key="background")
-    return size, crop, tuple(bytes.fromhex(colour[1:]))
+    red, green, blue = bytes.fromhex(colour[1:])
+    return size, crop, (red, green, blue)
 
 
 def _choose_prepared() -> None:
@@ -105,7 +106,7 @@ def _prepare(source: str | Upload, settings: IntakeConfig | None) -> None:
 
     try:
         if isinstance(source, Upload):
-            store = source.prepare(settings, progress)
+            store = source.prepare(settings or IntakeConfig(), progress)
         else:
             store = dataset.prepare(source, settings, progress=progress)
     except GanartError as error:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from ganart import export, film, filmconfig, housekeeping, jobs, loaded, recipes, reopen, workspace
+from ganart import disk, export, film, filmconfig, jobs, loaded, loops, recipes, reopen, workspace
 from ganart.jobs import Job
 from ganart.models import Model
-from ganart.ui import choose, manage, page, studio, timeline
+from ganart.ui import choose, manage, moving, page, studio, timeline
 from ganart.ui.studio import Asked
 
 MOST_EARLIER = 30
@@ -44,10 +44,9 @@ def show(model: Model) -> None:
     """How far the making is; when it is done, the film in motion and the button that saves it."""
     folder = st.session_state.get("film_job")
     if folder is None:
-        if loop := model.loop():
-            st.image(
-                loop, width=512, alt=f"Pictures painted by {model.id}, each on its way through others and back"
-            )
+        _, card = loaded.generator(model)
+        if (path := loops.find(model, card)) is not None:
+            moving.loop(model, card, path)
         st.caption("Your film will play here.")
         return
     job = Job(Path(folder))
@@ -59,7 +58,11 @@ def show(model: Model) -> None:
     if status.state != "done":
         st.error(status.error, icon=":material/error:")
         return
-    _play(job.result())
+    result = job.result()
+    if result is None or not (file := _exported(result["file"])).is_file():
+        st.info("The film was deleted. Make it again.", icon=":material/movie:")
+        return
+    _play(result, file)
 
 
 def _progress(job: Job, was_active: bool) -> None:
@@ -82,16 +85,12 @@ def _cancel(job: Job) -> None:
     st.session_state.pop("film_job", None)
 
 
-def _play(result: dict) -> None:
-    path = _exported(result["file"])
-    if not path.is_file():
-        st.info("The film was deleted. Make it again.", icon=":material/movie:")
-        return
+def _play(result: dict, path: Path) -> None:
     data, suffix = path.read_bytes(), path.suffix
     if suffix == ".mp4":
-        st.video(data, format="video/mp4", loop=True, autoplay=True, muted=True)
+        st.video(data, format="video/mp4", loop=True, autoplay=True, muted=True, alt="The film, playing in a loop")
     elif suffix != ".zip":
-        st.image(data, alt="The film, playing in a loop" if suffix != ".png" else "The contact sheet of the film")
+        moving.film(path, "The film, playing in a loop" if suffix != ".png" else "The contact sheet of the film")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.download_button(
             f"Download {export.KINDS[suffix][0]}",
@@ -101,9 +100,7 @@ def _play(result: dict) -> None:
             type="primary",
             on_click="ignore",
         )
-        told = (
-            f"{housekeeping.words(len(data))}, {result['width']} x {result['height']} px, {result['seconds']:g} s"
-        )
+        told = f"{disk.words(len(data))}, {result['width']} x {result['height']} px, {result['seconds']:g} s"
         st.caption(f"{told} · kept in the workspace as exports/{path.name}")
     st.caption(" ".join(_told(result)))
     if suffix == ".gif" and len(data) > 8e6:
@@ -127,7 +124,7 @@ def size(model: Model, asked: Asked) -> None:
     key = str(jobs.find(request(model, asked)).folder)
     told: dict[str, int] = st.session_state.setdefault("film_sizes", {})
     if key in told:
-        st.caption(f"About {housekeeping.words(told[key])}")
+        st.caption(f"About {disk.words(told[key])}")
     elif st.button("How large?", icon=":material/straighten:", help="Paints a few frames and reckons."):
         with page.error_box():
             told[key] = film.estimate(model, asked.film, asked.suffix)
@@ -145,7 +142,7 @@ def earlier() -> None:
     with st.expander(f"Made before ({len(files)})", icon=":material/folder:"):
         for path in files[:MOST_EARLIER]:
             with st.container(horizontal=True, vertical_alignment="center"):
-                st.markdown(f"{path.name}  :gray[{housekeeping.words(path.stat().st_size)}]")
+                st.markdown(f"{path.name}  :gray[{disk.words(path.stat().st_size)}]")
                 st.download_button(
                     "Download", path.read_bytes, file_name=path.name, key=f"get-{path.name}", on_click="ignore"
                 )

@@ -59,7 +59,7 @@ def _recipe(store: Dataset, device: str) -> TrainConfig:
             list(WIDTHS),
             default=preset.networks.width,
             required=True,
-            format_func=WIDTHS.get,
+            format_func=WIDTHS.__getitem__,
             key=f"width-{name}",  # each recipe has its own usual one
             help="How much it has room for. Medium suits a laptop, large a graphics card; each takes about four "
             "times as long as the one before.",
@@ -162,7 +162,7 @@ def earlier_runs() -> None:
     items = [(item, status) for item, status in items if not status.active]
     if not items:
         return
-    st.subheader("Earlier trainings")
+    st.header("Earlier trainings")
     for item, status in items:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.button(

@@ -53,13 +53,15 @@ def settle() -> None:
 def ask(model: Model, kind: str) -> Asked | None:
     """Ask for a film of this kind; None where something is wrong, which then is said."""
     ways = WAYS[kind]
-    path = st.segmented_control(
+    first = next(iter(ways))
+    chosen = st.segmented_control(
         "Its way",
         list(ways),
         required=True,
-        format_func=ways.get,
-        key=_with(f"film_path_{kind}", next(iter(ways))),
+        format_func=ways.__getitem__,
+        key=_with(f"film_path_{kind}", first),
     )
+    path = chosen or first  # one is always chosen, but its type leaves that open
     values: dict = {"path": path}
     if kind == WALK:
         timeline.show(model)
@@ -134,7 +136,7 @@ def _growth(model: Model) -> dict:
 
 
 def _length(usual: float, kind: str) -> dict:
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True):
         unit = st.segmented_control("Length in", LENGTHS, required=True, key=_with("film_unit", LENGTHS[0]))
         fps = st.selectbox("Frames a second", filmconfig.FPS, key=_with("film_fps", 25), width=130)
         if unit == "Seconds":
@@ -157,14 +159,14 @@ def _place() -> tuple[str, dict]:
     """For where, as what, how large -> the suffix, and the canvas."""
     names = [*PLACES, "other"]
     titles = {name: place.title for name, place in PLACES.items()} | {"other": "Something else"}
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.selectbox("For", names, format_func=titles.get, key="film_for")
+    with st.container(horizontal=True):
+        name = st.selectbox("For", names, format_func=titles.__getitem__, key="film_for")
         if name != "other":
             place = PLACES[name]
             suffix, width, height = place.suffix, place.width, place.height
         else:
             kinds = {kind: told for kind, (told, _) in export.KINDS.items()}
-            suffix = st.selectbox("File", list(kinds), format_func=kinds.get, key="film_suffix")
+            suffix = st.selectbox("File", list(kinds), format_func=kinds.__getitem__, key="film_suffix")
             width = st.number_input(
                 "Width", 0, filmconfig.MOST_SIDE, step=2, key="film_width", help="0: what suits."
             )

@@ -1,5 +1,7 @@
 """These − these + these: arithmetic with pinned pictures."""
 
+import functools
+
 import numpy as np
 import streamlit as st
 
@@ -38,7 +40,7 @@ def show(model: Model, way: Way) -> None:
             key=f"sum-{name}",
             title=f"{name}: pinned pictures to choose from",
             selected=chosen,
-            on_pick=lambda index, group=group: _toggle(group, texts[index]),
+            on_pick=functools.partial(_toggle, group, texts),
             across=12,
         )
     if min(map(len, groups)) < FEWEST:
@@ -65,7 +67,8 @@ def show(model: Model, way: Way) -> None:
     st.button("Other neighbours", icon=":material/casino:", on_click=_other)
 
 
-def _toggle(group: list[str], text: str) -> None:
+def _toggle(group: list[str], texts: list[str], index: int) -> None:
+    text = texts[index]
     if text in group:
         group.remove(text)
     else:

@@ -1,15 +1,17 @@
 """A run to watch: its newest sheet, its health and its figures, and the buttons that steer it."""
 
 import time
+from collections.abc import Callable
 
 import streamlit as st
 
-from ganart import dataset, doctor, images, launch, nearest
+from ganart import dataset, doctor, forecast, images, launch, nearest, pack
 from ganart.doctor import Finding
 from ganart.errors import GanartError
 from ganart.run import Run, Status
 from ganart.ui import figures, history, manage, notify, page, sheets, words
 
+SHEET_WIDTH = 640  # px
 COMPARED = 6  # painted pictures that are shown beside their nearest training pictures
 
 
@@ -65,14 +67,17 @@ def _messages(run: Run, status: Status) -> None:
         )
         _log(run)
     elif status.state == "stuck":
-        silent = words.duration(time.time() - status.heartbeat)
+        silent = forecast.duration(time.time() - status.heartbeat)
         st.warning(f"The trainer has not answered for {silent}. It may only be slow; nothing is lost.")
 
 
 def _log(run: Run) -> None:
-    if log := run.log_tail():
+    """What the trainer wrote last; tracebacks and lines that name a place on this computer stay in log.txt."""
+    lines = run.log_tail().partition("Traceback (most recent")[0].splitlines()
+    told = "\n".join(line for line in lines if not line[:1].isspace() and not pack.PATH.search(line))
+    if told.strip():
         with st.expander("What the trainer wrote last"):
-            st.code(log, language=None)
+            st.code(told, language=None)
 
 
 def _buttons(run: Run, status: Status) -> None:
@@ -98,7 +103,7 @@ def _buttons(run: Run, status: Status) -> None:
         notify.at_the_end(run, status)
 
 
-def _button(label: str, icon: str, action: object, argument: object) -> None:
+def _button(label: str, icon: str, action: Callable[..., None], argument: object) -> None:
     st.button(label, icon=icon, key=f"watch_{label.lower()}", on_click=action, args=(argument,))
 
 
@@ -149,9 +154,10 @@ def _sheet(run: Run, batch: int) -> None:
     except FileNotFoundError:  # the run has just been taken back to an earlier state
         return
     step = int(chosen.stem)
-    st.image(
-        sheets.larger(sheet), width=640, alt=f"Sheet of 36 pictures that the network draws after {step} steps"
-    )
+    with st.container(key="square-sheet"):  # its room is kept free, see page.css
+        # No larger than it is shown, or Streamlit would shrink it anew every second.
+        shown = sheets.larger(sheet, SHEET_WIDTH)
+        st.image(shown, width=SHEET_WIDTH, alt=f"Sheet of 36 pictures that the network draws after {step} steps")
     st.caption(f"The same 36 points of the latent space, after {step * batch:,} pictures seen.")
     st.slider(
         "Back through the training",
@@ -184,4 +190,5 @@ def _nearest(sheet: bytes, size: int, name: str, digest: str) -> tuple[bytes, by
     painted = images.untile(images.read_png(sheet), size)
     real, distances = nearest.nearest(painted, store)
     closest = distances.argsort()[:COMPARED]
-    return tuple(sheets.png(images.tile(some[closest], COMPARED), 640) for some in (painted, real))
+    above, below = (sheets.png(images.tile(some[closest], COMPARED), 640) for some in (painted, real))
+    return above, below

@@ -1,13 +1,16 @@
 """Words that more than one page uses."""
 
 import re
+from typing import Literal
 
 from ganart.card import Card
 from ganart.forecast import duration
 from ganart.models import Model
 from ganart.run import Run, Status
 
-STATES = {  # state: (what the artist reads, colour of its badge, icon)
+Colour = Literal["blue", "green", "orange", "gray", "red"]
+
+STATES: dict[str, tuple[str, Colour, str]] = {  # state: (what the artist reads, colour of its badge, icon)
     "starting": ("Starting", "blue", ":material/hourglass_top:"),
     "running": ("Learning", "green", ":material/model_training:"),
     "paused": ("Paused", "orange", ":material/pause:"),
@@ -20,7 +23,7 @@ STATES = {  # state: (what the artist reads, colour of its badge, icon)
 }
 
 
-LIGHTS = {  # of the doctor, likewise
+LIGHTS: dict[str, tuple[str, Colour, str]] = {  # of the doctor, likewise
     "green": ("Healthy", "green", ":material/check_circle:"),
     "yellow": ("Have a look", "orange", ":material/error:"),
     "red": ("Needs help", "red", ":material/warning:"),
@@ -38,7 +41,7 @@ def changes(values: dict) -> str:
 
 def progress(status: Status) -> str:
     """One line on how far a run is: pictures seen, speed, time left."""
-    parts = [f"{status.kimg:.1f} of {status.total_kimg:.0f} thousand pictures seen"]
+    parts = [f"{status.kimg:,.1f} of {status.total_kimg:,.0f} thousand pictures seen"]
     if status.total_kimg < 10:
         parts = [f"{round(1000 * status.kimg):,} of {round(1000 * status.total_kimg):,} pictures seen"]
     if status.state == "running" and status.images_per_second:
@@ -54,7 +57,7 @@ def model_line(card: Card) -> str:
     networks = card.networks
     colour = "colour" if networks.channels == 3 else "grey"
     pictures = f"{card.dataset.get('pictures', 0):,} pictures"
-    return f"{networks.size} px, {colour} · {pictures} · {card.kimg:.0f} thousand seen"
+    return f"{networks.size} px, {colour} · {pictures} · {card.kimg:,.0f} thousand seen"
 
 
 def run_title(run: Run) -> str:

@@ -1,0 +1,177 @@
+"""Ten people at once: how long they wait, and whether the server grows. They come without browsers (`visitor.py`),
+which would take all the processor for themselves."""
+
+import os
+import statistics
+import threading
+import time
+
+import numpy as np
+import psutil
+import pytest
+from serving import Server
+from visitor import Visitor
+
+from ganart import launch, places, run
+from ganart.config import NetworkConfig, TrainConfig
+from ganart.latent import sample_z
+from ganart.run import Run
+
+VISITORS = 10
+WARM = 6  # rounds until all is there that comes once
+POINT = "/paint/point?model=landscapes&at={at}&x={x:.4f}&y={y:.4f}"
+HERE = places.write(sample_z([3], 128)[0])
+
+
+@pytest.fixture
+def training(store, home) -> Run:
+    """A training of small pictures that goes on until the end of the test, with the app beside it."""
+    settings = TrainConfig(
+        networks=NetworkConfig(size=32, channels=3, z_dim=8, width=8),
+        dataset=store.name,
+        dataset_hash=store.hash,
+        batch=8,
+        kimg=100_000.0,
+        device="cpu",
+    )
+    started = launch.launch(settings, "load")
+    deadline = time.monotonic() + 120
+    while not (started.status().state == "running" and started.samples()):
+        assert time.monotonic() < deadline, started.status()
+        time.sleep(0.1)
+    yield started
+    launch.stop(started)
+
+
+@pytest.fixture
+def visitors(training, home) -> list[Visitor]:
+    """Ten of them, on the page of the training."""
+    server = Server(home)
+    server.start()
+    made = [Visitor(server.url) for _ in range(VISITORS)]
+    for visitor in made:
+        visitor.open("train", run=training.id)
+        visitor.server = psutil.Process(server.process.pid)
+    yield made
+    for visitor in made:
+        visitor.close()
+    server.kill()
+
+
+def trainer_of(target: Run) -> psutil.Process:
+    """The process that trains."""
+    (found,) = [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if str(target.folder) in (process.info["cmdline"] or []) and "ganart.train" in process.info["cmdline"]
+    ]
+    return found
+
+
+def point(visitor: Visitor, index: int) -> float:
+    """A picture under a hand that moves -> how long it took, in seconds."""
+    return visitor.get(POINT.format(at=HERE, x=(index * 0.37) % 2 - 1, y=(index * 0.61) % 2 - 1))
+
+
+def quantile(values: list[float], share: float) -> float:
+    return statistics.quantiles(values, n=100)[round(100 * share) - 1]
+
+
+def told(seconds: list[float]) -> str:
+    return f"median {1000 * statistics.median(seconds):.0f} ms, p95 {1000 * quantile(seconds, 0.95):.0f} ms"
+
+
+def stay(visitor: Visitor, seconds: int, polls: list[float], pictures: list[float]) -> None:
+    """Each part of the page asks when its time is up, as in a browser; meanwhile a hand moves now and then."""
+    due = {fragment: visitor.opened + every for fragment, every in visitor.timers.items()}
+    end = time.monotonic() + seconds
+    while (now := time.monotonic()) < end:
+        fragment = min(due, key=due.get)
+        if due[fragment] > now:
+            pictures.append(point(visitor, len(pictures)))
+            time.sleep(max(0.0, min(due[fragment], end) - time.monotonic()))
+            continue
+        polls.append(visitor.poll(fragment))
+        due[fragment] = max(due[fragment] + visitor.timers.get(fragment, 1.0), now)
+
+
+@pytest.mark.parametrize("seconds", [8, pytest.param(120, marks=pytest.mark.slow)])
+def test_ten_who_watch_and_explore_at_once_do_not_wait(visitors, training, seconds):
+    step, polls, pictures = training.status().step, [], []
+    for index, visitor in enumerate(visitors):  # people do not come all in one moment
+        visitor.opened = time.monotonic() + index / VISITORS
+    people = [threading.Thread(target=stay, args=(visitor, seconds, polls, pictures)) for visitor in visitors]
+    for person in people:
+        person.start()
+    for person in people:
+        person.join()
+    assert len(polls) > 0.8 * VISITORS * seconds, "they did not come to ask"
+    assert training.status().step > step
+    print(f"{len(polls)} reruns: {told(polls)}; {len(pictures)} pictures: {told(pictures)}")
+    assert quantile(polls, 0.95) < 0.3
+
+
+AN_HOUR = pytest.param(3600, marks=[pytest.mark.slow, pytest.mark.timeout(3 * 3600)])
+
+
+@pytest.mark.parametrize("rounds", [15, AN_HOUR])
+def test_the_server_does_not_grow_however_long_they_stay(visitors, training, rounds):
+    """A round is a second of ten visitors, as fast as it goes; an hour of them are 3,600."""
+
+    def stay_a_second(number: int) -> None:
+        for index, visitor in enumerate(visitors):
+            for fragment, every in list(visitor.timers.items()):
+                if number % round(every) == 0:
+                    visitor.poll(fragment)
+            if (number + index) % 5 == 0:
+                point(visitor, number)
+            if (number + index) % 60 == 59:  # somebody looks elsewhere, and comes back
+                visitor.open(("explore", "animate")[number % 2], model="landscapes")
+                visitor.open("train", run=training.id)
+
+    process, trainer = visitors[0].server, trainer_of(training)
+    for number in range(WARM):  # what is there once for all pages comes first
+        stay_a_second(number)
+    before, files, trained = process.memory_info().rss, process.num_fds(), trainer.memory_info().rss
+    for number in range(WARM, WARM + rounds):
+        stay_a_second(number)
+    grown = process.memory_info().rss - before
+    print(f"{rounds * VISITORS:,} visits a second apart: {grown / 1e6:+.1f} MB on {before / 1e6:.0f} MB")
+    assert training.status().state == "running"
+    assert grown < 25e6
+    assert process.num_fds() < files + 20
+    assert trainer.memory_info().rss - trained < 10e6
+    assert run.list_runs() == [training]
+
+
+def an_hour(seconds: list[float], sizes: list[float]) -> float:
+    """The slope of the sizes, an hour; by least squares."""
+    return 3600 * float(np.polyfit(seconds, sizes, 1)[0])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(0)
+def test_hours_of_a_watched_training_take_no_more_memory(visitors, training):
+    """One visitor who looks every second; GANART_SOAK_HOURS says for how long, the first tenth does not count."""
+    hours = float(os.environ.get("GANART_SOAK_HOURS", "2"))
+    (visitor, *others), processes = visitors, {"server": visitors[0].server, "trainer": trainer_of(training)}
+    for other in others:
+        other.close()
+    began, looks = time.monotonic(), []
+    while (now := time.monotonic() - began) < 3600 * hours:
+        for fragment, every in list(visitor.timers.items()):
+            if round(now) % round(every) == 0:
+                visitor.poll(fragment)
+        if now > 360 * hours:
+            looks.append((now, *((p.memory_info().rss / 1e6, p.num_fds()) for p in processes.values())))
+        time.sleep(max(0.0, 1 - (time.monotonic() - began - now)))
+    assert training.status().state == "running"
+    seconds = [look[0] for look in looks]
+    for index, name in enumerate(processes, 1):
+        sizes, files = zip(*(look[index] for look in looks), strict=True)
+        slope = an_hour(seconds, sizes)
+        print(
+            f"{name}: {slope:+.2f} MB an hour on {sizes[0]:.0f} MB, {files[0]} to {files[-1]} files, {hours:g} h"
+        )
+        assert slope < 1.0, name
+        assert max(files) < files[0] + 10, name
