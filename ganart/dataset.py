@@ -9,6 +9,7 @@ Imports no torch.
 import contextlib
 import hashlib
 import json
+import os
 import re
 import tempfile
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ from ganart import config, decoders, intake, mnist, selection, workspace
 from ganart.config import IntakeConfig
 from ganart.decoders import Progress
 from ganart.errors import DatasetError, InputError
-from ganart.files import read_json, replace_with_retry, sweep_abandoned, write_json
+from ganart.files import flush_folder, read_json, replace_with_retry, sweep_abandoned, write_json
 
 MANIFEST_VERSION = 1
 FEW_PICTURES = 500
@@ -272,6 +273,7 @@ def _finish(
         }
         write_json(build / "manifest.json", manifest, durable=True)
         replace_with_retry(build, parent / name)
+        flush_folder(parent)
     return open_dataset(name)
 
 
@@ -292,3 +294,5 @@ def _write_images(path: Path, rows: Path, order: list[int], size: int, channels:
             if channels == 1:  # luma weights of ITU-R BT.601, as Pillow's "L"
                 chunk = (chunk @ np.array([0.299, 0.587, 0.114]) + 0.5).astype(np.uint8)[..., None]
             target.write(chunk.tobytes())
+        target.flush()
+        os.fsync(target.fileno())

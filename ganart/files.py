@@ -56,12 +56,19 @@ def write_atomic(
             replace_with_retry(temporary, path)
         finally:
             discard(temporary)
-        if durable and os.name == "posix":
-            folder = os.open(path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+        if durable:
+            flush_folder(path.parent)
+
+
+def flush_folder(folder: Path) -> None:
+    """The names in it reach the disk (POSIX; elsewhere nothing is done)."""
+    if os.name != "posix":
+        return
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 @contextlib.contextmanager

@@ -427,7 +427,7 @@ new MutationObserver(() => {
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("size", [WIDE, PHONE])
+@pytest.mark.parametrize("size", [WIDE, pytest.param(PHONE, marks=pytest.mark.slow)])
 def test_nothing_jumps_while_a_training_is_watched(watcher, workplace, training, size):
     watcher.set_viewport_size({"width": size[0], "height": size[1]})
     watcher.goto(f"{workplace.url}/train?run={training.id}")
@@ -444,7 +444,7 @@ def test_nothing_jumps_while_a_training_is_watched(watcher, workplace, training,
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize(("theme", "size"), LOOKS)
+@pytest.mark.parametrize(("theme", "size"), [LOOKS[0], pytest.param(*LOOKS[1], marks=pytest.mark.slow)])
 def test_axe_finds_nothing_serious_while_a_training_runs(tab, workplace, training, theme, size):
     tab.goto(f"{workplace.url}/train?run={training.id}")
     tab.get_by_alt_text(re.compile("Sheet of 36 pictures")).wait_for()
