@@ -1,6 +1,7 @@
 """What is tried before a run: precision, and whether the device can make a whole step."""
 
 import dataclasses
+import time
 
 import pytest
 import torch
@@ -17,6 +18,21 @@ def test_without_bfloat16_nothing_is_measured(settings, monkeypatch):
     monkeypatch.setattr(devices, "may_like_bfloat16", lambda device: False)
     monkeypatch.setattr(probe, "train_step", None)
     assert probe.faster_dtype(dataclasses.replace(settings, dtype="auto")) == "float32"
+
+
+def test_a_precision_that_is_far_slower_is_tried_once(settings, monkeypatch):
+    """Where it is emulated each step takes long, and a hand on Stop waits for it."""
+    tried = []
+
+    def step(training, settings, batch, dtype) -> torch.Tensor:
+        tried.append(dtype)
+        time.sleep(0.5 if dtype == "bfloat16" else 0.01)
+        return torch.zeros(1)
+
+    monkeypatch.setattr(devices, "may_like_bfloat16", lambda device: True)
+    monkeypatch.setattr(probe, "train_step", step)
+    assert probe.faster_dtype(dataclasses.replace(settings, dtype="auto")) == "float32"
+    assert tried == ["float32"] * 4 + ["bfloat16"]
 
 
 @pytest.mark.parametrize("name", presets.PRESETS)
