@@ -162,9 +162,15 @@ def test_a_zip_can_be_chosen_with_the_keyboard(lasting_server, page, many, tmp_p
             archive.write(file, file.name)
     page.goto(f"{lasting_server.url}/train")
     page.get_by_role("button", name="Choose a folder").wait_for()
-    page.wait_for_timeout(3000)  # a page that is still being built takes the focus away
-    page.get_by_role("button", name="Choose a folder").focus()
-    page.keyboard.press("Tab")
+    page.wait_for_timeout(2000)
+    following = page.get_by_role("button", name="Choose files or a zip")
+    for _ in range(20):  # a page that is still being built takes the focus away
+        page.get_by_role("button", name="Choose a folder").focus()
+        page.keyboard.press("Tab")
+        if reached := following.evaluate("button => button.getRootNode().activeElement === button"):
+            break
+        page.wait_for_timeout(500)
+    assert reached
     with page.expect_file_chooser() as chooser:
         page.keyboard.press("Enter")
     chooser.value.set_files(path)
