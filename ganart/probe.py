@@ -42,7 +42,7 @@ def faster_dtype(settings: TrainConfig) -> str:
     together = settings.networks.pack * max(1, settings.networks.d_stddev)
     small = dataclasses.replace(settings, batch=min(settings.batch, max(32 // together, 1) * together))
     batch = trial_batch(small)
-    seconds = {}
+    seconds: dict[str, float] = {}
     for dtype in ("float32", "bfloat16"):
         training, timings = build(small, {}), []
         for _ in range(4):

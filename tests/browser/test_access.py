@@ -240,9 +240,7 @@ def test_axe_finds_nothing_serious_and_every_picture_is_described(tab, workplace
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize(
-    "state", [name if name == "gallery" else pytest.param(name, marks=pytest.mark.slow) for name in STATES]
-)
+@pytest.mark.parametrize("state", [pytest.param(name, marks=pytest.mark.slow) for name in STATES])
 def test_axe_finds_nothing_serious_in_the_other_theme_of_each_width(tab, workplace, state):
     visit(tab, workplace, state)
     for theme, size in OTHER_LOOKS:
