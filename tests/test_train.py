@@ -42,6 +42,7 @@ def spawn(target: Run) -> subprocess.Popen:
 
 
 @pytest.mark.parametrize("variant", ["batchnorm", "mnist-seed", "art"])
+@pytest.mark.timeout(900)
 def test_killed_at_random_moments_ends_bit_for_bit_as_uninterrupted(settings, variant):
     if variant == "mnist-seed":  # dropout, fresh noise and no average: the other way through the step
         networks = dataclasses.replace(settings.networks, d_norm="none", d_dropout=0.25)
