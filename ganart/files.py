@@ -52,7 +52,7 @@ def write_atomic(
                     file.flush()
                     os.fsync(file.fileno())
             if keep_previous and path.exists():
-                _keep_previous(path)
+                give_name(path, path.with_name(path.name + ".prev"))
             replace_with_retry(temporary, path)
         finally:
             discard(temporary)
@@ -84,17 +84,18 @@ def _told(path: Path) -> Iterator[None]:
         raise
 
 
-def _keep_previous(path: Path) -> None:
-    """Give the file a second name, `NAME.prev`, without a moment in which neither name exists."""
-    spare, previous = path.with_name(f"{path.name}.tmp-{os.getpid()}-prev"), path.with_name(path.name + ".prev")
+def give_name(source: Path, target: Path) -> None:
+    """Give a file that is never written in place a second name, in one move: without a moment in which a file that
+    had the name before is gone. Where links are unknown it is copied."""
+    spare = target.with_name(f"{target.name}.tmp-{os.getpid()}-{threading.get_ident()}")
     discard(spare)
     try:
-        os.link(path, spare)
+        os.link(source, spare)
     except OSError:  # exFAT and some network shares know no hard links
-        write_atomic(previous, path.read_bytes())
+        write_atomic(target, source.read_bytes())
         return
     try:
-        replace_with_retry(spare, previous)
+        replace_with_retry(spare, target)
     finally:
         discard(spare)
 

@@ -1,10 +1,9 @@
 """Which checkpoints of a run stay on the disk: all of the last few, then ever wider apart. Imports no torch."""
 
 import contextlib
-import os
 from pathlib import Path
 
-from ganart.files import discard, replace_with_retry, write_atomic
+from ganart.files import give_name
 from ganart.run import Run
 
 CHECKPOINTS, STATES = 24, 6  # at most so many generators and whole states of a run
@@ -36,14 +35,4 @@ def thin(run: Run) -> None:
 def share(source: Path, target: Path) -> None:
     """Give a file that is never written in place a second name; where links are unknown, copy it."""
     target.parent.mkdir(exist_ok=True)
-    temporary = target.with_name(f"{target.name}.tmp-{os.getpid()}")
-    discard(temporary)
-    try:
-        os.link(source, temporary)
-    except OSError:  # exFAT and some network shares know no hard links
-        write_atomic(target, source.read_bytes())
-        return
-    try:
-        replace_with_retry(temporary, target)
-    finally:
-        discard(temporary)
+    give_name(source, target)

@@ -1,6 +1,7 @@
 """Which checkpoints stay."""
 
 import itertools
+import os
 
 import pytest
 
@@ -44,7 +45,7 @@ def test_where_links_are_unknown_the_file_is_copied(tmp_path, monkeypatch):
     def refuse(*_):
         raise OSError("no links here")
 
-    monkeypatch.setattr(kept.os, "link", refuse)
+    monkeypatch.setattr(os, "link", refuse)
     (tmp_path / "a").write_bytes(b"weights")
     kept.share(tmp_path / "a", tmp_path / "b")
     assert (tmp_path / "b").read_bytes() == b"weights"
