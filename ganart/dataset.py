@@ -114,6 +114,11 @@ def open_dataset(name: str) -> Dataset:
     )
 
 
+def lock() -> filelock.FileLock:
+    """The lock under which datasets get their names."""
+    return filelock.FileLock(workspace.folder("locks") / "datasets.lock")
+
+
 def list_datasets() -> list[Dataset]:
     """All readable stores, newest first."""
     found = []
@@ -249,7 +254,7 @@ def _finish(
     key = json.dumps([config.intake_to_dict(settings), channels, content])
     digest = hashlib.sha256(key.encode()).hexdigest()
     parent = workspace.folder("datasets")
-    with filelock.FileLock(workspace.folder("locks") / "datasets.lock"):  # two tabs may finish at once
+    with lock():  # two tabs may finish at once
         for existing in list_datasets():
             if existing.hash == digest and (
                 existing.name == name or (name is None and _made_from(existing.name, free))

@@ -6,8 +6,6 @@ import secrets
 import shutil
 from pathlib import Path
 
-import filelock
-
 from ganart import dataset, disk, in_use, workspace
 from ganart.dataset import Dataset
 from ganart.errors import DatasetError, GanartError, InputError, ModelError
@@ -86,7 +84,7 @@ def rename_dataset(name: str, new: str) -> Dataset:
     Raises InputError for a name that is taken or not usable, RunError while a run at work uses it.
     """
     workspace.check_name(new)
-    with in_use.launch_lock(), filelock.FileLock(workspace.folder("locks") / "datasets.lock"):
+    with in_use.launch_lock(), dataset.lock():
         folder = _dataset_folder(name)
         if new != name:
             in_use.check_unused(name)

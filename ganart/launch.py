@@ -14,7 +14,7 @@ from pathlib import Path
 
 import filelock
 
-from ganart import card, config, kept, workspace
+from ganart import card, config, in_use, kept, workspace
 from ganart.config import TrainConfig
 from ganart.errors import BusyError, InputError, ModelError, RunError
 from ganart.files import write_atomic, write_json
@@ -55,7 +55,7 @@ def create(settings: TrainConfig, name: str, initial: Path | None = None) -> Run
     Raises InputError for a name that is not usable, BusyError where the device trains already.
     """
     workspace.check_name(name)
-    with filelock.FileLock(workspace.folder("locks") / "launch.lock"):
+    with in_use.launch_lock():
         refuse_if_busy(settings.device)
         return _create(settings, name, initial)
 
@@ -129,7 +129,7 @@ def branch(source: Run, step: int | None, changes: dict, name: str | None = None
             "Choose a larger total with --kimg."
         )
     settings = dataclasses.replace(settings, parent=f"{source.id}@{step}")
-    with filelock.FileLock(workspace.folder("locks") / "launch.lock"):
+    with in_use.launch_lock():
         run = _create(settings, name)
         with _whole(run):
             kept.share(state, run.state)
@@ -166,7 +166,7 @@ def relaunch(run: Run) -> None:
 
 def make_ready(run: Run) -> None:
     """Mark a run as starting again, for a trainer that comes now; raises as `relaunch`."""
-    with filelock.FileLock(workspace.folder("locks") / "launch.lock"):
+    with in_use.launch_lock():
         check_resumable(run)
         refuse_if_busy(run.config().device)
         run.write_status(dataclasses.replace(run.written_status(), state="starting", error="", note=""))

@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-import filelock
 import numpy as np
 
 from ganart import card, config, dataset, disk, housekeeping, in_use, launch, workspace
@@ -79,7 +78,7 @@ def _building(kind: str) -> Iterator[Path]:
 def _place_dataset(build: Path, name: str, digest: str) -> Path | None:
     """Move the pictures to a free name -> where they are now; None where the workspace has them already."""
     parent = workspace.folder("datasets")
-    with filelock.FileLock(workspace.folder("locks") / "datasets.lock"):
+    with dataset.lock():
         if any(store.hash == digest for store in dataset.list_datasets()):
             return None
         target = parent / workspace.free_name(parent, name)

@@ -25,6 +25,7 @@ import torch
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 from test_uploads import announce, put
+from waiting import until
 
 from ganart import (
     card,
@@ -100,13 +101,6 @@ def first(original, home) -> Run:
 def plan(first) -> TrainConfig:
     """The settings of another such training."""
     return first.config()
-
-
-def until(condition: object, seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to pass"
-        time.sleep(0.01)
 
 
 def left_behind(folder: Path) -> list[str]:

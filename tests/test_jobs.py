@@ -6,11 +6,11 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import filelock
 import pytest
+from waiting import until
 
 from ganart import dataset, evaluate, evaluation, images, jobs, models, work, workspace
 from ganart.config import IntakeConfig
@@ -75,13 +75,6 @@ def asked(request: dict, status: JobStatus | None = None, seconds: float = 0.0) 
 def aged(job: Job, seconds: float) -> None:
     then = time.time() - seconds
     os.utime(job.folder / "request.json", (then, then))
-
-
-def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to pass"
-        time.sleep(0.02)
 
 
 def taken(lock: Path) -> bool:

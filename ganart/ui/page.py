@@ -50,7 +50,12 @@ def navigate() -> None:
     finally:
         _navigated.reset(token)
         with st.container(key="unseen"):  # below everything: what stands behind it would jump
-            st.html(f"<script>{SCRIPT.read_text(encoding='utf-8')}</script>", unsafe_allow_javascript=True)
+            st.html(_script(), unsafe_allow_javascript=True)
+
+
+@functools.cache
+def _script() -> str:
+    return f"<script>{SCRIPT.read_text(encoding='utf-8')}</script>"
 
 
 def _refuse_paths() -> None:

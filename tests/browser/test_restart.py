@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from waiting import until
 
 from ganart import dataset, launch, run
 from ganart.config import IntakeConfig, NetworkConfig, TrainConfig
@@ -52,13 +53,6 @@ def plan(home, tmp_path) -> TrainConfig:
         device="cpu",
         dtype="float32",
     )
-
-
-def until(condition: object, seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to pass"
-        time.sleep(0.05)
 
 
 def complaints(page) -> list[str]:
