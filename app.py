@@ -18,7 +18,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 if get_script_run_ctx(suppress_warning=True) is None:
     from ganart import receive, routes, server
     from ganart.ui import login
-    from ganart.ui.page import hide_place, show_error
+    from ganart.ui.page import head, hide_place, show_error
 
     server.send_at_once()
     hide_place()
@@ -33,6 +33,7 @@ if get_script_run_ctx(suppress_warning=True) is None:
             st.get_option("server.allowedHosts") or [],
             login.admits if login.is_on() else None,
             remote=login.is_on() or server.is_allowed_open(),
+            head=head(),
         ),
         on_script_error=show_error,
     )

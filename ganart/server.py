@@ -10,6 +10,7 @@ import socket
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -30,6 +31,8 @@ GUARDED = {  # a part of the path, and what is said to pages of others
 LOCKED = ("/paint/", "/upload/", "/media/", "/_stcore/upload_file/", "/_stcore/metrics")
 LOGIN_ROUTES = ("/auth/login", "/auth/logout", "/oauth2callback")
 Admits = Callable[[Mapping[str, str]], bool]
+NOT_ASKED = (b"accept-encoding", b"if-none-match", b"if-modified-since", b"range")
+NOT_TRUE = (b"content-length", b"etag", b"last-modified", b"accept-ranges")  # of a page that was added to
 HEADERS = [(b"x-content-type-options", b"nosniff"), (b"x-frame-options", b"SAMEORIGIN")]
 
 
@@ -46,6 +49,46 @@ class SecurityHeaders:
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
+
+
+class Head:
+    """Adds `html` to the head of every page, so that its styles are there before anything that they shape: as an
+    element of the page they would come late, and what they shape would jump."""
+
+    def __init__(self, app: ASGIApp, html: str) -> None:
+        self.app, self.html = app, html.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "GET" or not _names_html(scope, "accept"):
+            await self.app(scope, receive, send)
+            return
+        # A packed answer, a part of one or the news that nothing has changed could not be added to.
+        kept = [each for each in scope["headers"] if each[0] not in NOT_ASKED]
+        await self.app({**scope, "headers": kept}, receive, self._adding(send))
+
+    def _adding(self, send: Send) -> Send:
+        start: Message | None = None  # of an answer that is a page, until its body is whole
+        body = b""
+
+        async def add(message: Message) -> None:
+            nonlocal start, body
+            if message["type"] == "http.response.start" and _names_html(message, "content-type"):
+                start = message
+            elif message["type"] == "http.response.body" and start is not None:
+                body += message.get("body", b"")
+                if not message.get("more_body"):
+                    whole = body.replace(b"</head>", self.html + b"</head>", 1)
+                    headers = [each for each in start["headers"] if each[0] not in NOT_TRUE]
+                    await send({**start, "headers": [*headers, (b"content-length", b"%d" % len(whole))]})
+                    await send({"type": "http.response.body", "body": whole})
+            else:
+                await send(message)
+
+        return add
+
+
+def _names_html(message: Mapping[str, Any], header: str) -> bool:
+    return "text/html" in Headers(raw=message["headers"]).get(header, "")
 
 
 class Door:
@@ -122,9 +165,15 @@ def is_loopback(address: str) -> bool:
     return address == "localhost"
 
 
-def middleware(hosts: Sequence[str], admits: Admits | None = None, remote: bool = False) -> list[Middleware]:
-    """What every request passes through. See `Door`."""
-    return [Middleware(SecurityHeaders), Middleware(Door, hosts=hosts, admits=admits, remote=remote)]
+def middleware(
+    hosts: Sequence[str], admits: Admits | None = None, remote: bool = False, head: str = ""
+) -> list[Middleware]:
+    """What every request passes through. See `Door` and `Head`."""
+    return [
+        Middleware(SecurityHeaders),
+        Middleware(Door, hosts=hosts, admits=admits, remote=remote),
+        Middleware(Head, html=head),
+    ]
 
 
 def under(base: str, routes: Sequence[Route]) -> list[Route]:

@@ -37,7 +37,6 @@ def navigate() -> None:
     """Run the page that the address names, under the navigation bar."""
     st.set_page_config(page_title="ganart", page_icon=ICON, layout="wide")
     st.logo(ICON, size="large")
-    st.html(STYLE)
     login.gate()
     _refuse_paths()
     pages = [
@@ -49,13 +48,12 @@ def navigate() -> None:
         st.navigation(pages, position="top").run()
     finally:
         _navigated.reset(token)
-        with st.container(key="unseen"):  # below everything: what stands behind it would jump
-            st.html(_script(), unsafe_allow_javascript=True)
 
 
-@functools.cache
-def _script() -> str:
-    return f"<script>{SCRIPT.read_text(encoding='utf-8')}</script>"
+def head() -> str:
+    """What the head of every page has beside Streamlit's own, as HTML."""
+    style, script = (path.read_text(encoding="utf-8") for path in (STYLE, SCRIPT))
+    return f"<style>{style}</style><script>{script}</script>"
 
 
 def _refuse_paths() -> None:

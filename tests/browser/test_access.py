@@ -407,16 +407,16 @@ def watcher(workplace, browser):
 
 
 def test_nothing_jumps_while_the_loops_of_the_gallery_come(watcher, workplace):
-    """At the best of three visits: on a busy machine, and at the first, styles may come after what they shape."""
+    """At every visit, the first one included, in which the browser has nothing of the page yet."""
     visits = []
-    while len(visits) < 3 and min((moved for moved, _ in visits), default=1.0) >= 0.1:
+    for _ in range(3):
         watcher.goto(workplace.url)
         watcher.get_by_text("Open a packed run or a model").wait_for()
         watcher.wait_for_function("() => document.querySelectorAll('[data-testid=stMain] img').length > 5")
         settle(watcher)
         visits.append(jumps(watcher))
     print("moved " + ", ".join(f"{moved:.3f}" for moved, _ in visits))
-    assert min(moved for moved, _ in visits) < 0.1, visits
+    assert max(moved for moved, _ in visits) < 0.1, visits
 
 
 UPDATES = """
