@@ -18,7 +18,9 @@ with at_hand:
 way = here.way(model)
 
 with at_hand:
-    above, below = st.container(), st.container()
+    with st.container(key="room-of-pad"):  # its room is kept free, see page.css
+        above = st.empty()
+    below = st.container()
     with below:
         here.controls(model, way)
         laid = lay.ask(model, way)

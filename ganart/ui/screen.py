@@ -46,7 +46,8 @@ def show(model: Model) -> None:
     if folder is None:
         _, card = loaded.generator(model)
         if (path := loops.find(model, card)) is not None:
-            moving.loop(model, card, path)
+            with st.container(key="square-loop"):  # its room is kept free, see page.css
+                moving.loop(model, card, path)
         st.caption("Your film will play here.")
         return
     job = Job(Path(folder))

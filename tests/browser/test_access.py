@@ -406,13 +406,15 @@ def watcher(workplace, browser):
     context.close()
 
 
-def test_nothing_jumps_while_the_loops_of_the_gallery_come(watcher, workplace):
+@pytest.mark.parametrize("where", ["", "train", f"explore?model={MODEL}", f"animate?model={MODEL}", "learn"])
+def test_nothing_jumps_while_a_page_comes(watcher, workplace, where):
     """At every visit, the first one included, in which the browser has nothing of the page yet."""
     visits = []
-    for _ in range(3):
-        watcher.goto(workplace.url)
-        watcher.get_by_text("Open a packed run or a model").wait_for()
-        watcher.wait_for_function("() => document.querySelectorAll('[data-testid=stMain] img').length > 5")
+    for _ in range(2):
+        watcher.goto(f"{workplace.url}/{where}")
+        if not where:
+            watcher.get_by_text("Open a packed run or a model").wait_for()
+            watcher.wait_for_function("() => document.querySelectorAll('[data-testid=stMain] img').length > 5")
         settle(watcher)
         visits.append(jumps(watcher))
     print("moved " + ", ".join(f"{moved:.3f}" for moved, _ in visits))
