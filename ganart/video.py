@@ -8,6 +8,7 @@ import numpy as np
 
 from ganart import recipes
 from ganart.errors import GanartError
+from ganart.files import FULL
 
 if TYPE_CHECKING:
     from av import VideoStream
@@ -52,9 +53,9 @@ def write(target: Path | BinaryIO, frames: Iterable[np.ndarray], fps: int, about
             if stream is not None:
                 container.mux(stream.encode(None))
     except av.FFmpegError as error:
+        way = "Make room on the disk, or choose" if error.errno in FULL else "Choose"
         raise GanartError(
-            f"The MP4 could not be written ({error.strerror}). Make room on the disk, or choose another place or "
-            "size."
+            f"The MP4 could not be written ({error.strerror}). {way} another place or size."
         ) from error
 
 
