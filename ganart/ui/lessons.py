@@ -59,7 +59,7 @@ def game() -> None:
     scale = alt.Scale(domain=[-3.2, 3.2])
     chart = (
         alt.Chart(points)
-        .mark_circle(size=22, opacity=0.6)
+        .mark_circle(size=22, opacity=0.6, clip=True)
         .encode(
             x=alt.X("x", scale=scale, axis=None),
             y=alt.Y("y", scale=scale, axis=None),
