@@ -98,7 +98,9 @@ def _head(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(8 + MAX_HEADER)
     except OSError as error:
-        raise ModelError(f"The model {path.name} cannot be read ({error.strerror}).") from error
+        raise ModelError(
+            f"The model {path.name} cannot be read ({error.strerror}). Check that it is there, and yours to read."
+        ) from error
 
 
 def has_D(path: Path) -> bool:

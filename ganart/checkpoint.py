@@ -102,7 +102,9 @@ def _read(path: Path) -> bytearray:
             data = bytearray(length if length <= MAX_BYTES else 0)
             del data[file.readinto(data) :]  # where it has become shorter just now
     except OSError as error:
-        raise ModelError(f"The model {path.name} cannot be read ({error.strerror}).") from error
+        raise ModelError(
+            f"The model {path.name} cannot be read ({error.strerror}). Check that it is there, and yours to read."
+        ) from error
     if length > MAX_BYTES:
         raise ModelError(f"{path.name} is larger than {MAX_BYTES // 10**6} MB, more than any ganart model has.")
     return data
@@ -120,9 +122,13 @@ def _tensors_of(data: bytearray, name: str) -> tuple[dict[str, Tensor], Card]:
         tensors[key] = torch.frombuffer(data, dtype=dtype, count=math.prod(shape), offset=begin).view(shape)
     pieces = (piece for tensor in tensors.values() for piece in tensor.view(-1).split(PIECE))
     if not all(bool(piece.isfinite().all()) for piece in pieces):
-        raise ModelError(f"{name} holds weights that are not finite numbers, so it cannot draw.")
+        raise ModelError(
+            f"{name} holds weights that are not finite numbers, so it cannot draw. Take an earlier one of its run."
+        )
     if tensors_hash(tensors) != card.hash:
-        raise ModelError(f"{name} is damaged: its weights are not the ones that its card was made for.")
+        raise ModelError(
+            f"{name} is damaged: its weights are not the ones that its card was made for. Copy it again."
+        )
     return {key: tensor.float() for key, tensor in tensors.items()}, card
 
 
@@ -140,7 +146,9 @@ def _check_listed(
         begin, end = end, end + item * math.prod(shapes[key])
         gaps = gaps or tensor["data_offsets"] != [begin, end] or (start + begin) % item != 0
     if not fits:
-        raise ModelError(f"{name} is damaged: its weights do not fit the networks that its card names.")
+        raise ModelError(
+            f"{name} is damaged: its weights do not fit the networks that its card names. Copy it again."
+        )
     if gaps or start + end != length:
         raise ModelError(f"{name} is damaged or incomplete. Export or copy it again.")
     return shapes

@@ -75,7 +75,10 @@ def check(networks: NetworkConfig, store: Dataset) -> None:
             f"has {store.settings.size} px ones with {store.channels}. Prepare it with --size {networks.size}."
         )
     if store.count < LEAST:
-        raise DatasetError(f"{store.name} has {store.count} pictures, and to measure takes {LEAST} or more.")
+        raise DatasetError(
+            f"{store.name} has {store.count} pictures, and measuring needs {LEAST} or more. Add some, and "
+            "prepare it again."
+        )
 
 
 def own_store(card: Card, stores: Sequence[Dataset]) -> Dataset | None:

@@ -177,9 +177,12 @@ def check_resumable(run: Run) -> None:
     """Raises InputError for a run that is done, RunError for one that is at work."""
     status = run.status()
     if status.state == "done":
-        raise InputError(f"The run {run.id} is done: it has seen all its {status.total_kimg:g} thousand pictures.")
+        raise InputError(
+            f"The run {run.id} is done: it has seen all its {status.total_kimg:g} thousand pictures. Train "
+            "it longer with --kimg."
+        )
     if status.active:
-        raise RunError(f"The run {run.id} is already at work ({status.state}).")
+        raise RunError(f"The run {run.id} is already at work ({status.state}). Watch it, or stop it first.")
 
 
 def refuse_if_busy(device: str) -> None:

@@ -636,7 +636,7 @@ def test_pictures_that_cannot_be_measured_against_are_one_line(refused, tiny_mod
     assert "There is no folder or zip file" in refused("evaluate", tiny_model, "missing")
     assert "is a single file" in refused("evaluate", tiny_model, folder / "picture-000.png")
     few = dataset.prepare(folder, IntakeConfig(size=32))
-    assert "has 9 pictures, and to measure takes 32 or more" in refused("evaluate", tiny_model, few.name)
+    assert "has 9 pictures, and measuring needs 32 or more" in refused("evaluate", tiny_model, few.name)
     larger = dataset.prepare(folder, IntakeConfig(size=64))
     assert "Prepare it with --size 32" in refused("evaluate", tiny_model, larger.name, "--json")
 

@@ -353,7 +353,7 @@ def test_the_sides_are_the_same_every_time(tmp_path):
     [
         ({"settings": IntakeConfig(size=64)}, "discs has 64 px ones with 3. Prepare it with --size 32."),
         ({"channels": 1}, "32 px pictures with 3 channels, but discs has 32 px ones with 1"),
-        ({"count": 31}, "discs has 31 pictures, and to measure takes 32 or more"),
+        ({"count": 31}, "discs has 31 pictures, and measuring needs 32 or more"),
     ],
 )
 def test_pictures_of_another_form_and_too_few_are_refused(learned, changes, words):

@@ -760,7 +760,9 @@ def test_resumed_twice_at_once_it_starts_once(first):
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(told) == [f"The run {first.id} is already at work (starting)."] * 3 + ["ready"]
+    assert sorted(told) == [
+        f"The run {first.id} is already at work (starting). Watch it, or stop it first."
+    ] * 3 + ["ready"]
 
 
 def test_two_commands_at_once_one_trains_and_one_says_which(first):

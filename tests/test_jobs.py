@@ -116,7 +116,7 @@ def test_work_that_fails_says_why_in_its_own_sentence(started, tiny_model, pictu
     store = dataset.prepare(picture_folder(9), IntakeConfig(size=32))
     model = models.find_model(str(tiny_model))
     job = jobs.begin(evaluation.request(model, model.card(), store))
-    with pytest.raises(RunError, match="has 9 pictures, and to measure takes 32 or more"):
+    with pytest.raises(RunError, match="has 9 pictures, and measuring needs 32 or more"):
         jobs.wait(job)
     assert job.status().state == "failed" and job.result() is None
     assert evaluation.known(model, model.card(), store) is None

@@ -128,7 +128,7 @@ def test_gallery_tells_all_about_a_model(finished):
     check(at)
     said = text_of(at)
     assert "How good it is" in said
-    assert "has 12 pictures, and to measure takes 32 or more" in said
+    assert "has 12 pictures, and measuring needs 32 or more" in said
     assert "Measure how good it is" not in [b.label for b in at.button]
 
 
