@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -11,11 +12,12 @@ import pytest
 import torch
 from PIL import Image
 
-from ganart import checkpoint, cli, dataset, ema
+from ganart import checkpoint, cli, dataset, ema, launch, run, train
 from ganart.config import IntakeConfig, NetworkConfig, TrainConfig
 from ganart.dataset import Dataset
 from ganart.models import Model
 from ganart.networks import Discriminator, Generator
+from ganart.run import Run
 
 torch.set_num_threads(1)
 
@@ -104,19 +106,16 @@ def data_folder() -> Path:
     return Path(os.environ["GANART_DATA"])
 
 
-@pytest.fixture
-def store(tmp_path) -> Dataset:
-    """Twenty small pictures, prepared."""
+def small_store(folder: Path) -> Dataset:
+    """Twenty small pictures, prepared; their files lie in `folder`."""
     rng = np.random.default_rng(0)
-    folder = tmp_path / "colours"
     folder.mkdir()
     for index in range(20):
         Image.fromarray(rng.integers(0, 256, (32, 32, 3), np.uint8)).save(folder / f"{index}.png")
     return dataset.prepare(folder, IntakeConfig(size=32))
 
 
-@pytest.fixture
-def settings(store) -> TrainConfig:
+def small_training(store: Dataset) -> TrainConfig:
     """A training of some hundred steps that takes seconds, the same on every machine."""
     return TrainConfig(
         networks=NetworkConfig(size=32, channels=3, z_dim=8, width=4),
@@ -129,6 +128,46 @@ def settings(store) -> TrainConfig:
         dtype="float32",
         save_seconds=0.0,
     )
+
+
+@pytest.fixture
+def store(tmp_path) -> Dataset:
+    return small_store(tmp_path / "colours")
+
+
+@pytest.fixture
+def settings(store) -> TrainConfig:
+    return small_training(store)
+
+
+@pytest.fixture(scope="session")
+def finished_workspaces(tmp_path_factory):
+    """Makes workspaces in which a training is done, each once for all tests."""
+    made: dict[str, Path] = {}
+
+    def make(name: str, **changes: object) -> Path:
+        key = f"{name} {changes}"
+        if key not in made:
+            place = tmp_path_factory.mktemp(name)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("GANART_HOME", str(place / "home"))
+                settings = dataclasses.replace(small_training(small_store(place / "colours")), **changes)
+                assert train.work(launch.create(settings, name)) == "done"
+            made[key] = place / "home"
+        return made[key]
+
+    return make
+
+
+@pytest.fixture
+def finished(home, finished_workspaces):
+    """Gives a small training that is done, in a workspace of this test's own."""
+
+    def give(name: str, **changes: object) -> Run:
+        shutil.copytree(finished_workspaces(name, **changes), home, dirs_exist_ok=True)
+        return run.find_run(name)
+
+    return give
 
 
 # --- the command line

@@ -22,7 +22,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from streamlit.testing.v1 import AppTest
 from test_uploads import announce, put
 from waiting import until
@@ -51,7 +50,7 @@ from ganart import (
     uploads,
     workspace,
 )
-from ganart.config import IntakeConfig, NetworkConfig, TrainConfig
+from ganart.config import IntakeConfig, TrainConfig
 from ganart.errors import BusyError, GanartError, RunError
 from ganart.files import write_json
 from ganart.jobs import JobStatus
@@ -64,37 +63,16 @@ ENVIRONMENT = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
 posix = pytest.mark.skipif(os.name != "posix", reason="forks and limits of POSIX")
 
 
-@pytest.fixture(scope="module")
-def original(tmp_path_factory) -> Path:
+@pytest.fixture
+def original(finished_workspaces) -> Path:
     """A workspace with a dataset and a short training that is done."""
-    place = tmp_path_factory.mktemp("original")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GANART_HOME", str(place / "home"))
-        (place / "colours").mkdir()
-        for index in range(20):
-            noise = np.random.default_rng(index).integers(0, 256, (32, 32, 3), np.uint8)
-            Image.fromarray(noise).save(place / "colours" / f"{index}.png")
-        store = dataset.prepare(place / "colours", IntakeConfig(size=32))
-        settings = TrainConfig(
-            networks=NetworkConfig(size=32, channels=3, z_dim=8, width=4),
-            dataset=store.name,
-            dataset_hash=store.hash,
-            batch=8,
-            kimg=0.16,
-            ema_half_life=0.2,
-            device="cpu",
-            dtype="float32",
-            save_seconds=0.0,
-        )
-        assert train.work(launch.create(settings, "first")) == "done"
-    return place / "home"
+    return finished_workspaces("first", kimg=0.16)
 
 
 @pytest.fixture
-def first(original, home) -> Run:
+def first(finished) -> Run:
     """The training of `original`, in a workspace of this test's own."""
-    shutil.copytree(original, home, dirs_exist_ok=True)
-    return run.find_run("first")
+    return finished("first", kimg=0.16)
 
 
 @pytest.fixture

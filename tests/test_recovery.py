@@ -202,19 +202,15 @@ def test_pieces_never_split_what_D_looks_at_together(settings, monkeypatch):
 
 
 @pytest.fixture
-def done(settings) -> Run:
+def done(finished) -> Run:
     """A finished run of 100 steps with kept states."""
-    target = launch.create(settings, "done")
-    assert train.work(target) == "done"
-    return target
+    return finished("done")
 
 
 @pytest.fixture
-def long(settings) -> Run:
+def long(finished) -> Run:
     """A run with several kept states."""
-    target = launch.create(dataclasses.replace(settings, kimg=8.0, save_seconds=60.0), "long")
-    assert train.work(target) == "done"
-    return target
+    return finished("long", kimg=8.0, save_seconds=60.0)
 
 
 def test_checkpoints_and_states_are_kept_on_the_way(long):
