@@ -406,15 +406,14 @@ def watcher(workplace, browser):
     context.close()
 
 
-@pytest.mark.parametrize("where", ["", "train", f"explore?model={MODEL}", f"animate?model={MODEL}", "learn"])
-def test_nothing_jumps_while_a_page_comes(watcher, workplace, where):
+@pytest.mark.parametrize("state", ["gallery", "train", "explore", "animate", "learn"])
+def test_nothing_jumps_while_a_page_comes(watcher, workplace, state):
     """At every visit, the first one included, in which the browser has nothing of the page yet."""
+    address, seen, _ = STATES[state]
     visits = []
     for _ in range(2):
-        watcher.goto(f"{workplace.url}/{where}")
-        if not where:
-            watcher.get_by_text("Open a packed run or a model").wait_for()
-            watcher.wait_for_function("() => document.querySelectorAll('[data-testid=stMain] img').length > 5")
+        watcher.goto(f"{workplace.url}/{address}")
+        watcher.get_by_text(seen).first.wait_for()
         settle(watcher)
         visits.append(jumps(watcher))
     print("moved " + ", ".join(f"{moved:.3f}" for moved, _ in visits))
