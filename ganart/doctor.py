@@ -127,7 +127,6 @@ def _dead(vitals: list[dict], settings: TrainConfig) -> Finding | None:
 def _collapse(vitals: list[dict], settings: TrainConfig) -> Finding | None:
     """Pictures that are much more alike than they have been; or still alike after long, as few are at first."""
     widest = max((line["diversity"] for line in vitals), default=0.0)
-
     after = next((line["step"] for line in vitals if line["diversity"] == widest), 0)
 
     def ill(line: dict) -> bool:
@@ -140,12 +139,14 @@ def _collapse(vitals: list[dict], settings: TrainConfig) -> Finding | None:
     since = _since(_mature(vitals), ill)
     if since is None:
         return None
-    share = vitals[-1]["diversity"]
+    share, twins = vitals[-1]["diversity"], vitals[-1]["duplicates"]
+    alike = share < 0.6 or twins <= 0.5
+    told = f"they differ {share:.0%} as much as yours do" if alike else f"{twins:.0%} have a twin or nearly so"
     return Finding(
         "collapse",
         "red",
         since,
-        f"The painter has collapsed to a few pictures: they differ {share:.0%} as much as yours do.",
+        f"The painter has collapsed to a few pictures: {told}.",
         "Half the learning rate, from the last healthy state.",
         {"lr": settings.lr / 2},
     )

@@ -163,6 +163,9 @@ def test_hours_of_a_watched_training_take_no_more_memory(visitors, training):
         other.close()
     began, looks = time.monotonic(), []
     while (now := time.monotonic() - began) < 3600 * hours:
+        if training.status().state == "paused":  # of so few pictures it may collapse; that is told once
+            training.request("run")
+        assert training.status().active
         for fragment, every in list(visitor.timers.items()):
             if round(now) % round(every) == 0:
                 visitor.poll(fragment)
