@@ -1,5 +1,6 @@
 """The app as a user starts it, for tests that visit it."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -8,45 +9,57 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
+from typing import Self
 
 ROOT = Path(__file__).parents[1]
 
 
 class Server:
-    """`streamlit run app.py` on a port and a workspace of its own; can be killed and started again."""
+    """`streamlit run app.py` on a port and a workspace of its own; can be killed and started again.
 
-    def __init__(self, home: Path) -> None:
-        self.home = home
+    options, environment: what the command gets besides. log: where its words go, else into the workspace.
+    """
+
+    def __init__(self, home: Path, *options: str, log: Path | None = None, **environment: str) -> None:
+        self.home, self.options, self.environment = home, options, environment
+        self.base = "".join(f"/{option.partition('=')[2]}" for option in options if "baseUrlPath" in option)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        self.log = home / "server.log"
+        self.log = log or home / "server.log"
         self.process: subprocess.Popen | None = None
 
-    def start(self) -> None:
+    def run(self) -> subprocess.Popen:
+        """Start it, whether it will serve or not."""
+        options = [f"--server.port={self.port}", "--server.headless=true", *self.options]
         with self.log.open("ab") as log:
-            address = [f"--server.port={self.port}", "--server.headless=true"]
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "streamlit", "run", "app.py", *address],
+                [sys.executable, "-m", "streamlit", "run", "app.py", *options],
                 cwd=ROOT,
-                env={**os.environ, "GANART_HOME": str(self.home)},
+                env={**os.environ, "GANART_HOME": str(self.home), **self.environment},
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
+        return self.process
+
+    def start(self) -> Self:
+        """Start it, and wait until it serves."""
+        self.run()
+        deadline = time.monotonic() + 90
+        while time.monotonic() < deadline and self.process.poll() is None:
             try:
-                with urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=2) as answer:
+                with urllib.request.urlopen(f"{self.url}{self.base}/_stcore/health", timeout=2) as answer:
                     if answer.status == 200:
-                        return
+                        return self
             except OSError:
                 time.sleep(0.1)
         raise AssertionError(f"the server did not start:\n{self.log.read_text()}")
 
     def kill(self) -> None:
         if self.process is not None:
-            os.killpg(self.process.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it, and all that it started
+                os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
             self.process = None

@@ -18,10 +18,11 @@ import psutil
 import pytest
 import streamlit as st
 from PIL import Image
+from serving import ROOT
 from streamlit import config as streamlit_config
 from streamlit.testing.v1 import AppTest
 from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
-from wire import ANNA, ROOT, Serving
+from wire import ANNA, Serving
 
 from ganart import dataset, jobs, launch, receive, routes, server, train, uploads, workspace
 from ganart.config import IntakeConfig, NetworkConfig, TrainConfig
@@ -60,7 +61,7 @@ def app(tmp_path_factory):
         furnish(tmp_path_factory.mktemp("pictures"))
     serving.start()
     yield serving
-    serving.stop()
+    serving.kill()
 
 
 def furnish(folder: Path) -> None:
@@ -146,7 +147,7 @@ def ended(serving: Serving) -> str:
             time.sleep(0.02)
         assert process.wait(1) == 2
     finally:
-        serving.stop()
+        serving.kill()
     *before, said = serving.log.read_text().splitlines()
     assert said.startswith("ganart: ") and said.endswith(".") and "Traceback" not in str(before), said
     return said

@@ -1,22 +1,18 @@
 """`streamlit run app.py` for tests that ask it by its socket: what comes over the wire, to the byte."""
 
 import contextlib
-import os
-import signal
 import socket
-import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+from serving import ROOT, Server
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.web.server.starlette.starlette_app_utils import generate_xsrf_token_string
 from websockets.sync.client import connect
 
-ROOT = Path(__file__).parent.parent
 ANNA = {"HOME": "/home/private-anna", "LOGNAME": "anna-the-painter", "USER": "anna-the-painter"}
 
 
@@ -34,53 +30,14 @@ class Answer:
         return self.body.decode("utf-8", "replace")
 
 
-class Serving:
-    """The app on a port and a workspace of its own, for somebody whose name and folders are easy to find again."""
+class Serving(Server):
+    """The app for somebody whose name and folders are easy to find again."""
 
-    def __init__(self, home: Path, *options: str, **environment: str) -> None:
-        self.home = home / "studio-of-anna"
-        self.home.mkdir(exist_ok=True)
-        self.options, self.environment = options, environment
-        self.base = "".join(f"/{option.partition('=')[2]}" for option in options if "baseUrlPath" in option)
-        self.secrets = [*ANNA.values(), "studio-of-anna", str(ROOT), str(home)]
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.log = home / "server.log"
-
-    def run(self) -> subprocess.Popen:
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={self.port}", *self.options],
-                cwd=ROOT,
-                env={
-                    **os.environ,
-                    **ANNA,
-                    "STREAMLIT_SERVER_HEADLESS": "true",
-                    "GANART_HOME": str(self.home),
-                    **self.environment,
-                },
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        return self.process
-
-    def start(self) -> "Serving":
-        self.run()
-        deadline = time.monotonic() + 90
-        while time.monotonic() < deadline and self.process.poll() is None:
-            with contextlib.suppress(OSError):
-                if self.get(f"{self.base}/_stcore/health").status == 200:
-                    return self
-            time.sleep(0.1)
-        raise AssertionError(f"the server did not start:\n{self.log.read_text()}")
-
-    def stop(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+    def __init__(self, folder: Path, *options: str, **environment: str) -> None:
+        home = folder / "studio-of-anna"
+        home.mkdir(exist_ok=True)
+        super().__init__(home, *options, log=folder / "server.log", **ANNA, **environment)
+        self.secrets = [*ANNA.values(), home.name, str(ROOT), str(folder)]
 
     def listening(self) -> set[tuple[str, int]]:
         """Where the server and all that it started listen, and where they take datagrams."""

@@ -116,7 +116,7 @@ server_metadata_url = "{provider.url}/.well-known/openid-configuration"
 allowed = ["ada@example.org", "@studio.example"]
 """)
     yield serving.start()
-    serving.stop()
+    serving.kill()
 
 
 def statuses(tab, studio: Serving) -> dict[str, int]:
