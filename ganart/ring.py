@@ -4,6 +4,7 @@ ring).
 """
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ from ganart.randomness import generator
 CLUSTERS, RADIUS, SPREAD = 8, 2.0, 0.08
 Z_DIM, WIDTH, BATCH = 2, 64, 64
 SHOWN = 256  # points of G in each look
+STEPS, LOOKS = 1500, 30
 RECIPES = {  # name: (loss, beta1, beta2 of Adam)
     "first": ("bce", 0.9, 0.999),
     "calmer": ("bce", 0.5, 0.9),
@@ -59,30 +61,41 @@ def _network(sizes: list[int], source: torch.Generator) -> nn.Sequential:
     return nn.Sequential(*layers[:-1])
 
 
-def play(recipe: str, steps: int = 1500, looks: int = 30, seed: int = 0) -> Game:
+def play(
+    recipe: str,
+    steps: int = STEPS,
+    looks: int = LOOKS,
+    seed: int = 0,
+    watch: Callable[[np.ndarray, int], None] = lambda points, covered: None,
+) -> Game:
     """A game of so many steps, by one of RECIPES: the first paper's loss with Adam as it comes, the same with less
     momentum, or the relativistic loss with gradient penalties, as ganart's own recipes have it. The same every
     time.
+
+    watch(points, clusters that they cover) is told of each look as it is taken.
     """
     kind, beta1, beta2 = RECIPES[recipe]
     source = torch.Generator().manual_seed(seed)
     G, D = _network([Z_DIM, WIDTH, WIDTH, 2], source), _network([2, WIDTH, WIDTH, 1], source)
     optimisers = [torch.optim.Adam(net.parameters(), 1e-3, (beta1, beta2)) for net in (G, D)]
     fixed = torch.from_numpy(generator(seed, "ring-look").standard_normal((SHOWN, Z_DIM), np.float32))
-    every, game = max(1, steps // looks), Game([], np.empty((0, SHOWN, 2)), [])
-    seen = []
+    every = max(1, steps // looks)
+    when: list[int] = []
+    seen: list[np.ndarray] = []
+    covered: list[int] = []
     for step in range(steps + 1):
         if step % every == 0:
             with torch.no_grad():
                 seen.append(G(fixed).numpy())
-            game.steps.append(step)
-            game.covered.append(clusters_hit(seen[-1]))
+            when.append(step)
+            covered.append(clusters_hit(seen[-1]))
+            watch(seen[-1], covered[-1])
         rng = generator(seed, "ring", step)
         points = torch.from_numpy(real(BATCH, rng))
         z = torch.from_numpy(rng.standard_normal((2, BATCH, Z_DIM), np.float32))
         _step(optimisers[1], _loss_D(kind, D, points, G(z[0]).detach()))
         _step(optimisers[0], _loss_G(kind, D, points, G(z[1])))
-    return Game(game.steps, np.stack(seen), game.covered)
+    return Game(when, np.stack(seen), covered)
 
 
 def _loss_D(kind: str, D: nn.Module, points: Tensor, fakes: Tensor) -> Tensor:

@@ -23,8 +23,8 @@ CHAPTERS = (
 def learn(monkeypatch):
     """Opens a chapter; games are short."""
     play = ring.play
-    monkeypatch.setattr(ring, "play", lambda name, seed: play(name, 30, 30, seed))
-    lessons._played.clear()
+    monkeypatch.setattr(ring, "play", lambda name, seed, watch: play(name, 30, 30, seed, watch))
+    lessons._games.clear()
 
     def opened(chapter: str) -> AppTest:
         at = AppTest.from_file(str(Path(__file__).parents[1] / "app.py"), default_timeout=60).run()
@@ -34,7 +34,7 @@ def learn(monkeypatch):
         return at
 
     yield opened
-    lessons._played.clear()
+    lessons._games.clear()
 
 
 def words(at: AppTest) -> str:
@@ -52,6 +52,25 @@ def test_prose_has_a_text_for_all_that_is_asked():
     for name in ("game", *(f"game {recipe}" for recipe in ring.RECIPES), "networks", "convolution", "transposed"):
         assert len(lessons.prose(name)) > 100
     assert set(lessons.GAMES) == set(ring.RECIPES)
+
+
+def test_a_game_is_played_once_and_then_looked_through(learn, monkeypatch):
+    plain, played = ring.play, []
+
+    def play(name, seed, watch):
+        played.append((name, seed))
+        return plain(name, seed, watch)
+
+    monkeypatch.setattr(ring, "play", play)
+    at = learn("The game")
+    assert not at.exception and len(played) == 1
+    game = plain("first", lessons.FIRST_GAME, lambda points, covered: None)
+    for look in (game.covered[-1], game.covered[0]):
+        assert at.metric[0].value == f"{look} of 8"
+        at.slider(key="game_step").set_value(0).run()
+    assert len(played) == 1
+    next(button for button in at.button if button.label == "Play again").click().run()
+    assert not at.exception and len(played) == 2
 
 
 def test_the_digits_networks_say_what_D_thinks(learn):

@@ -27,3 +27,10 @@ def test_the_first_recipe_collapses_and_pairs_do_not():
     assert np.median(covered["first"]) <= 3, covered
     assert np.median(covered["pairs"]) >= 7, covered
     assert np.mean(covered["calmer"]) < np.mean(covered["pairs"]), covered
+
+
+def test_each_look_is_told_as_it_is_taken():
+    told = []
+    game = ring.play("calmer", 20, 4, watch=lambda points, covered: told.append((points.copy(), covered)))
+    assert [covered for _, covered in told] == game.covered
+    assert np.array_equal(np.stack([points for points, _ in told]), game.points)

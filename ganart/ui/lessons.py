@@ -20,6 +20,7 @@ GAMES = {
     "pairs": "In pairs, with penalties",
 }
 MAPS = 32
+MOST_GAMES = 100  # that are remembered
 FIRST_GAME = 2  # of those seeds in which the first recipe shows what it mostly does
 _HERE = Path(__file__).parent
 
@@ -41,24 +42,50 @@ def reading() -> None:
 
 
 def game() -> None:
-    """What the two play, on a ring of eight clusters."""
+    """What the two play, on a ring of eight clusters. A game that nobody has seen yet is shown as it is played."""
     st.markdown(prose("game"))
     name = st.segmented_control(
         "How they play", list(GAMES), default="first", required=True, format_func=GAMES.__getitem__, key="game"
     )
-    with st.spinner("They play …"):
-        played = _played(name, st.session_state.setdefault("game_seed", FIRST_GAME))
-    look = st.slider("Steps", 0, played.steps[-1], played.steps[-1], played.steps[1], key="game_step")
-    index = look // played.steps[1]
-    points = pd.concat(
+    every = ring.STEPS // ring.LOOKS
+    look = st.slider("Steps", 0, ring.STEPS, ring.STEPS, every, key="game_step")
+    left, right = st.columns([3, 2], gap="large", vertical_alignment="center")
+    with left, st.container(key="board"):  # its room is kept free, see page.css
+        board = st.empty()
+    with right:
+        st.markdown(prose(f"game {name}"))
+        score = st.empty()
+        st.button("Play again", icon=":material/casino:", on_click=_again, help="Other weights to begin with.")
+
+    def show(points: np.ndarray, covered: int) -> None:
+        board.altair_chart(_ring(points), alt="Points of the ring and of G")
+        score.metric("Clusters that G paints", f"{covered} of {ring.CLUSTERS}")
+
+    seed, games = st.session_state.setdefault("game_seed", FIRST_GAME), _games()
+    if (played := games.get((name, seed))) is None:
+        played = ring.play(name, seed=seed, watch=show)
+        if len(games) >= MOST_GAMES:
+            games.clear()
+        games[name, seed] = played
+    show(played.points[look // every], played.covered[look // every])
+
+
+@st.cache_resource(show_spinner=False)
+def _games() -> dict[tuple[str, int], ring.Game]:
+    """Those that were played lately, 64 KB each."""
+    return {}
+
+
+def _ring(points: np.ndarray) -> alt.Chart:
+    both = pd.concat(
         [
             pd.DataFrame(ring.real(400, np.random.default_rng(0)), columns=["x", "y"]).assign(who="real"),
-            pd.DataFrame(played.points[index], columns=["x", "y"]).assign(who="G"),
+            pd.DataFrame(points, columns=["x", "y"]).assign(who="G"),
         ]
     )
     scale = alt.Scale(domain=[-3.2, 3.2])
-    chart = (
-        alt.Chart(points)
+    return (
+        alt.Chart(both)
         .mark_circle(size=22, opacity=0.6, clip=True)
         .encode(
             x=alt.X("x", scale=scale, axis=None),
@@ -67,18 +94,6 @@ def game() -> None:
         )
         .properties(height=380)
     )
-    left, right = st.columns([3, 2], gap="large", vertical_alignment="center")
-    with left:
-        st.altair_chart(chart, alt=f"Points of the ring and of G after {look} steps")
-    with right:
-        st.markdown(prose(f"game {name}"))
-        st.metric("Clusters that G paints", f"{played.covered[index]} of {ring.CLUSTERS}")
-        st.button("Play again", icon=":material/casino:", on_click=_again, help="Other weights to begin with.")
-
-
-@st.cache_data(show_spinner=False, max_entries=30)
-def _played(name: str, seed: int) -> ring.Game:
-    return ring.play(name, seed=seed)
 
 
 def _again() -> None:
