@@ -985,7 +985,11 @@ WRITING = [
     "import OUT/other.safetensors",
     "evaluate taken DATASET",
     "sample first --out HOME/exports/sheet.png",
-    "animate taken --seeds 1,2 --seconds 1 --fps 10 --scale 1 --out HOME/exports/new.gif",
+    *(
+        f"animate taken --seeds 1,2 --seconds 1 --fps 10 --scale 1 --out HOME/exports/new{suffix}"
+        for suffix in (".gif", ".mp4", ".zip")
+    ),
+    "pack first --out HOME/exports/first.ganart",
     "export taken --out HOME/exports/given.safetensors",
 ]
 
