@@ -8,6 +8,12 @@ from dataclasses import dataclass
 SHEETS = (500, 1 / 25)
 
 
+def figures(device: str, batch: int) -> tuple[float, float]:
+    """Of the lines of figures: a graphics card waits while they are read. They thin out, so that weeks of a
+    training are some thousand lines; the server of the pages has them all in memory."""
+    return batch * (50 if device == "cuda" else 10), 1 / 500
+
+
 def looks(device: str) -> tuple[float, float]:
     """Of the signs of health: a graphics card sees a thousand pictures in a blink."""
     return (5_000 if device == "cuda" else 1_000), 1 / 16

@@ -88,8 +88,12 @@ def _go_on(target: Run, settings: TrainConfig, store: Dataset, reporter: Reporte
     pictures = batches.Pictures(store, settings.device)
     train_step = graph.stepper(training, settings, training.choices["dtype"])
 
-    log_every = 50 if settings.device == "cuda" else 10  # reading figures makes the device wait
-    rhythms = cadence.SHEETS, cadence.looks(settings.device), cadence.checkpoints(settings.device)
+    rhythms = [
+        cadence.figures(settings.device, settings.batch),
+        cadence.SHEETS,
+        cadence.looks(settings.device),
+        cadence.checkpoints(settings.device),
+    ]
     cadences = [cadence.Cadence(settings.batch, rhythm) for rhythm in rhythms]
     for each in cadences:
         each.due(training.step)  # what was due until here was done
@@ -112,10 +116,10 @@ def _go_on(target: Run, settings: TrainConfig, store: Dataset, reporter: Reporte
             counted += 1
             bar.update()
             reporter.tick()
-            if training.step % log_every == 0:
+            figures, sheet, look, kept = [each.due(training.step) for each in cadences]
+            if figures:
                 _log_figures(target, settings, training, reporter, sums / counted)
                 sums, counted = torch.zeros_like(sums), 0
-            sheet, look, kept = [each.due(training.step) for each in cadences]
             if sheet or look or kept:
                 G = sampling_generator(training, settings)
                 if sheet:

@@ -100,8 +100,8 @@ def _extract_all(file: BinaryIO, folders: dict[str, Path]) -> dict:
         free = shutil.disk_usage(workspace.folder("runs")).free
         if total > free:
             raise RunError(
-                f"The pack holds {disk.words(total)}, but only {disk.words(free)} are free on the "
-                "disk. Make room, then open it again."
+                f"The pack holds {disk.words(total)}, but only {disk.words(free)} are free. Make room on the "
+                "disk, then open it again."
             )
         for entry in entries:
             kind, _, name = entry.filename.partition("/")

@@ -29,3 +29,11 @@ def test_how_often_is_foretold(rhythm, kimg):
     counted = Cadence(8, rhythm)
     often = sum(counted.due(step) for step in range(1, kimg * 125 + 1))
     assert cadence.times(1000 * kimg, rhythm) == pytest.approx(often, rel=0.1, abs=1.5)
+
+
+def test_the_lines_of_figures_thin_out():
+    figures = Cadence(8, cadence.figures("cpu", 8))
+    due = [step for step in range(1_000_001) if figures.due(step)]
+    assert due[:501] == list(range(0, 5001, 10))
+    assert len(due) < 3_300
+    assert all(later - step <= max(10, step / 500 + 1) for step, later in itertools.pairwise(due))

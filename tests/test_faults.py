@@ -513,7 +513,9 @@ def fill_up(name: str, full: Callable, first: Run, out: Path, offsets: int, exac
     for offset in range(offsets):
         room = length * offset // offsets
         if name == "figures":  # a line of several that are there
-            room = (first.folder / "metrics.jsonl").stat().st_size + room // 4
+            room //= 4
+            if full is limit:
+                room += (first.folder / "metrics.jsonl").stat().st_size
         with full(room, places[0]), pytest.raises(GanartError) as told:
             write(2)
         assert ROOMY.search(str(told.value)), told.value
@@ -540,7 +542,11 @@ def test_at_ten_places_of_a_full_disk_the_old_is_kept_and_what_to_free_is_said(n
 
 
 @pytest.mark.parametrize(
-    "name", [*("training", "dataset", ".mp4"), *(pytest.param(name, marks=pytest.mark.slow) for name in WRITERS)]
+    "name",
+    [
+        *("training", "dataset", ".mp4"),
+        *(pytest.param(name, marks=pytest.mark.slow) for name in WRITERS if name != "upload"),  # wants 500 MB
+    ],
 )
 def test_a_disk_that_is_really_full(name, original, disk, monkeypatch):
     monkeypatch.setenv("GANART_HOME", str(disk / "home"))

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import time
+import tracemalloc
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -185,6 +186,38 @@ def test_a_torn_last_line_of_figures_is_left_out(make):
     for cut in range(1, len(json.dumps(lines[1])) + 1):
         (target.folder / "metrics.jsonl").write_bytes(whole[:-cut])
         assert target.metrics() == lines[:1], cut
+
+
+def test_damaged_lines_of_figures_are_left_out_and_the_others_read(make):
+    target = make()
+    lines = [
+        b'{"step": 10}',
+        b"",
+        b"\xff\xfe",
+        b"[1, 2]",
+        b'{"step":',
+        b"7",
+        b"[" * 50_000,
+        b'{"step": 20}',
+        b'{"st',
+    ]
+    (target.folder / "metrics.jsonl").write_bytes(b"\n".join(lines))
+    assert target.metrics() == [{"step": 10}, {"step": 20}]
+
+
+def test_a_file_of_figures_that_grows_is_in_memory_once(make):
+    """However often it was looked at meanwhile."""
+    target = make()
+    line = {f"figure_{index}": 0.0 for index in range(9)}
+    tracemalloc.start()
+    for step in range(2000):
+        target.append_metrics({**line, "step": step})
+        if step % 10 == 0:
+            target.metrics()
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(target.metrics()) == 2000
+    assert held < 2000 * 1000
 
 
 def test_after_going_back_figures_can_be_added_to_a_torn_file(make):
