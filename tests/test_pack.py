@@ -537,7 +537,7 @@ def test_a_large_pack_has_its_records_in_another_form(whole, tmp_path, monkeypat
 def test_a_disk_without_room_is_told_before_anything_is_written(whole, monkeypatch):
     usage = shutil.disk_usage("/")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=50_000))
-    with pytest.raises(RunError, match="only 50 KB are free. Make room on the disk"):
+    with pytest.raises(RunError, match=r"only 50 KB are free\. Make room on the disk"):
         unpack.unpack(whole)
     assert list(workspace.folder("runs").iterdir()) == list(workspace.folder("datasets").iterdir()) == []
 
