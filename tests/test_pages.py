@@ -487,6 +487,15 @@ def test_the_pad_goes_where_the_hand_lets_go(painter):
     assert way(at).place.z.tobytes() == expected.tobytes() and shown(at, "pad")["spot"] == [0.5, -0.25]
 
 
+def test_a_move_on_the_pad_that_comes_after_another_picture_was_picked_is_not_heard(painter):
+    at = open_page("explore", at="7")
+    way(at).go(places.of_seed(12, 8))  # by a run of the page that has not come to the pad yet
+    at = drag(at, 0.5, 0.5)
+    assert way(at).place.seed == 12
+    at = drag(at, 0.5, 0.5)
+    assert "Near seed 12" in text_of(at)
+
+
 def test_the_pad_lies_as_one_asks(painter):
     at = drag(open_page("explore", at="7"), 0.5, 0.5)
     at = press(at, "Start again from here")

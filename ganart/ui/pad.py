@@ -41,7 +41,10 @@ def pad(model: Model, way: Way, laid: Laid, *, smooth: bool) -> None:
     plane = planes.read(laid.query, card.networks.z_dim, lambda kind: loaded.directions(model, kind))
     sheet = routes.sheet(loaded.pictures(model, planes.grid(plane, CELLS)), CELLS)
     picture = images.encode(loaded.pictures(model, way.place.z[None])[0])
-    turn = f"{card.hash[:12]}-{way.turn}"
+
+    def turn() -> str:
+        return f"{card.hash[:12]}-{way.turn}"
+
     data = {
         "base": page.base_path(),
         "query": urlencode({"model": model.id, "v": card.hash[:12], **laid.query}),
@@ -49,7 +52,7 @@ def pad(model: Model, way: Way, laid: Laid, *, smooth: bool) -> None:
         "sheet": sheets.address(sheet, "webp"),
         "cells": CELLS,
         "spot": list(laid.spot),
-        "turn": turn,
+        "turn": turn(),
         "smooth": smooth,
         "name": way.place.label,
         "title": f"{way.place.label}, painted by {card.name}. Drag it, or use the arrow keys.",
@@ -58,7 +61,8 @@ def pad(model: Model, way: Way, laid: Laid, *, smooth: bool) -> None:
     def moved() -> None:
         told = st.session_state.pad["spot"] or {}
         x, y = told.get("x"), told.get("y")
-        if told.get("turn") == turn and isinstance(x, int | float) and isinstance(y, int | float):
+        # Another picture may have been picked since this run of the page; then the hand has lost its ground.
+        if told.get("turn") == turn() and isinstance(x, int | float) and isinstance(y, int | float):
             x, y = (min(max(float(value), -1.0), 1.0) for value in (x, y))
             z = plane.at(np.array([[x, y]]))[0]
             way.slide(laid.around.moved(z, _label(laid.around)), laid.plane, (x, y))
