@@ -179,8 +179,8 @@ def main() -> None:
     print("|---|---|---|---|---|")
     for (recipe, share), trials in sorted(found.items(), key=lambda item: item[0][1], reverse=True):
         modes, kl = ([trial[key] for trial in trials] for key in ("modes", "kl"))
-        spread = np.std(modes, ddof=1) / len(modes) ** 0.5 if len(modes) > 1 else float("nan")
-        told = f"{np.mean(modes):.1f} ± {spread:.1f} | {np.mean(kl):.2f}"
+        spread = f" ± {np.std(modes, ddof=1) / len(modes) ** 0.5:.1f}" if len(modes) > 1 else ""
+        told = f"{np.mean(modes):.1f}{spread} | {np.mean(kl):.2f}"
         print(f"| {share} G | {recipe} | {told} | {PUBLISHED.get((recipe, share), '')} |")
 
 
