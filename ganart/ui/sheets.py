@@ -13,7 +13,7 @@ def png(picture: np.ndarray, target: int = 512) -> bytes:
     return images.encode(images.enlarge(picture, images.best_scale(max(picture.shape[:2]), target)))
 
 
-@st.cache_data(max_entries=48, show_spinner=False)
+@st.cache_data(max_entries=24, show_spinner=False)
 def larger(sheet: bytes, target: int = 768) -> bytes:
     """A sheet as PNG bytes, enlarged in the same way."""
     return png(images.read_png(sheet), target)
