@@ -20,6 +20,7 @@ ALIVE_SECONDS = 3.0
 CONNECTION = re.compile(  # what a browser says of a server that is gone
     r"WebSocket|websocket|net::ERR_(CONNECTION|CONTENT|EMPTY_RESPONSE|INCOMPLETE|SOCKET|ABORTED|FAILED)"
     r"|Failed to fetch|Network ?Error|disconnected from server|Connection timed out|Client [Ee]rror"
+    r"|server is not responding"
     r"|404 \(Not Found\) \S+/(media|_stcore)/"  # kept in memory before; asked by Streamlit
 )
 SEEN = """more => [...document.querySelectorAll('p')].some(p => {
