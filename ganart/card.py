@@ -98,9 +98,14 @@ def _head(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(8 + MAX_HEADER)
     except OSError as error:
-        raise ModelError(
-            f"The model {path.name} cannot be read ({error.strerror}). Check that it is there, and yours to read."
-        ) from error
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: OSError) -> ModelError:
+    """What is said of a model file that the system does not give."""
+    return ModelError(
+        f"The model {path.name} cannot be read ({error.strerror}). Check that it is there, and yours to read."
+    )
 
 
 def has_D(path: Path) -> bool:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ganart import workspace
-from ganart.card import Card, header, parse, read_card
+from ganart.card import Card, header, parse, read_card, unreadable
 from ganart.checks import told
 from ganart.config import NetworkConfig
 from ganart.errors import InputError, ModelError
@@ -102,9 +102,7 @@ def _read(path: Path) -> bytearray:
             data = bytearray(length if length <= MAX_BYTES else 0)
             del data[file.readinto(data) :]  # where it has become shorter just now
     except OSError as error:
-        raise ModelError(
-            f"The model {path.name} cannot be read ({error.strerror}). Check that it is there, and yours to read."
-        ) from error
+        raise unreadable(path, error) from error
     if length > MAX_BYTES:
         raise ModelError(f"{path.name} is larger than {MAX_BYTES // 10**6} MB, more than any ganart model has.")
     return data

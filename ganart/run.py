@@ -16,7 +16,6 @@ log.txt             what the trainer printed
 
 import contextlib
 import dataclasses
-import functools
 import json
 import re
 import time
@@ -25,7 +24,7 @@ from pathlib import Path
 
 import filelock
 
-from ganart import config, workspace
+from ganart import config, jsonlines, workspace
 from ganart.config import TrainConfig
 from ganart.errors import InputError, RunError
 from ganart.files import append_line, read_json, write_atomic, write_json
@@ -166,7 +165,7 @@ class Run:
 
     def metrics(self) -> list[dict]:
         """All lines of figures, oldest first; a torn last line is left out."""
-        return _json_lines(self.folder / "metrics.jsonl")
+        return jsonlines.read(self.folder / "metrics.jsonl")
 
     def append_metrics(self, values: dict) -> None:
         """For the trainer: add one line of figures."""
@@ -174,7 +173,7 @@ class Run:
 
     def vitals(self) -> list[dict]:
         """All lines of the signs of health, oldest first; what they hold: `ganart.vitals`."""
-        return _json_lines(self.folder / "vitals.jsonl")
+        return jsonlines.read(self.folder / "vitals.jsonl")
 
     def last_look(self) -> int | None:
         """The step of the last line of signs of health."""
@@ -230,49 +229,6 @@ class Run:
         with contextlib.suppress(OSError):
             return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
         return ""
-
-
-def _json_lines(path: Path) -> list[dict]:
-    """The objects in a file of JSON lines; what is no whole line is left out."""
-    try:
-        return _lines_of(path).read()
-    except OSError:
-        return []
-
-
-@functools.lru_cache(maxsize=32)
-def _lines_of(path: Path) -> "_Lines":
-    return _Lines(path)
-
-
-class _Lines:
-    """A file of JSON lines, as it was when it was last read: every page that watches a run asks every second, and
-    all of them for the same."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.seen: tuple[tuple[int, int], tuple[dict, ...]] = (0, 0), ()
-
-    def read(self) -> list[dict]:
-        facts = self.path.stat()
-        stamp = facts.st_mtime_ns, facts.st_size
-        known, values = self.seen
-        if stamp != known:
-            *whole, _ = self.path.read_bytes().split(b"\n")
-            values = tuple(_parsed(whole))
-            self.seen = stamp, values
-        return list(values)
-
-
-def _parsed(lines: list[bytes]) -> list[dict]:
-    try:  # as one text, which is quicker, and has the names of all lines only once in memory
-        values = json.loads(b"[%b]" % b",".join(lines))
-    except (ValueError, RecursionError):
-        values = []
-        for line in lines:
-            with contextlib.suppress(ValueError, RecursionError):
-                values.append(json.loads(line))
-    return [value for value in values if isinstance(value, dict)]
 
 
 def _held(lock: filelock.FileLock) -> bool:
