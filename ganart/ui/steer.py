@@ -39,7 +39,7 @@ def show(model: Model, way: Way) -> None:
         for place, name in enumerate(names(model, kind, len(found))):
             key = f"{kind}-{place}-{card.hash[:12]}"
             strip = images.tile(strips[place * FRAMES : (place + 1) * FRAMES], FRAMES)
-            st.session_state[f"move-{key}"] = round(float(along[place]), 2)
+            _lies(f"move-{key}", float(along[place]))
             with st.container(gap="xsmall"):
                 st.image(images.encode(strip), width="stretch", alt=f"{name}, from -{REACH:g} to +{REACH:g}")
                 with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -62,7 +62,7 @@ def show(model: Model, way: Way) -> None:
                             args=(card.hash, kind, place, f"name-{key}"),
                         )
     length = float(np.linalg.norm(z) / np.sqrt(len(z)))
-    st.session_state.truncation = round(min(max(length, SHORTEST), LONGEST), 2)
+    _lies("truncation", min(max(length, SHORTEST), LONGEST))
     st.slider(
         "Truncation",
         SHORTEST,
@@ -74,6 +74,12 @@ def show(model: Model, way: Way) -> None:
         help="The length of the latent; that of most seeds is near 1. Shorter, the picture comes nearer to the "
         "average one; longer, it grows stranger.",
     )
+
+
+def _lies(key: str, value: float) -> None:
+    """Where a slider stands. It is not told what it says itself: that would undo the keys pressed meanwhile."""
+    if st.session_state.get(key) != round(value, 2):
+        st.session_state[key] = round(value, 2)
 
 
 def _move(model: Model, way: Way, direction: np.ndarray, key: str) -> None:
