@@ -3,10 +3,10 @@
 import numpy as np
 import streamlit as st
 
-from ganart import directions, images, loaded, notes
+from ganart import directions, loaded, notes, routes
 from ganart.models import Model
 from ganart.places import Way
-from ganart.ui import here, words
+from ganart.ui import here, sheets, words
 
 KINDS = {"ganspace": "By what is active", "sefa": "By its first layer"}
 HELP = {
@@ -38,10 +38,12 @@ def show(model: Model, way: Way) -> None:
     with st.grid(2, min_column_width=260, gap="medium"):
         for place, name in enumerate(names(model, kind, len(found))):
             key = f"{kind}-{place}-{card.hash[:12]}"
-            strip = images.tile(strips[place * FRAMES : (place + 1) * FRAMES], FRAMES)
+            strip = routes.sheet(strips[place * FRAMES : (place + 1) * FRAMES], FRAMES)
             _lies(f"move-{key}", float(along[place]))
             with st.container(gap="xsmall"):
-                st.image(images.encode(strip), width="stretch", alt=f"{name}, from -{REACH:g} to +{REACH:g}")
+                # Held by the page itself: Streamlit drops what an earlier run of a page has shown.
+                address = sheets.address(strip, "webp")
+                st.image(address, width="stretch", alt=f"{name}, from -{REACH:g} to +{REACH:g}")
                 with st.container(horizontal=True, vertical_alignment="bottom"):
                     st.slider(
                         words.plain(name),

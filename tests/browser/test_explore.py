@@ -44,13 +44,10 @@ def nothing_kept(lasting_server):
 
 @pytest.fixture
 def explore(lasting_server, page):
-    """Opens the page; at the end nothing has gone wrong in the browser, beside what Streamlit always asks for.
-
-    A picture may be gone when it is asked for, if the next one has come in its place: none that stays is broken.
-    """
+    """Opens the page; at the end nothing has gone wrong in the browser, beside what Streamlit always asks for."""
 
     def complain(message) -> None:
-        if message.type == "error" and not re.search("/_stcore/|/media/", message.location["url"]):
+        if message.type == "error" and "/_stcore/" not in message.location["url"]:
             page.errors.append(f"{message.text} {message.location['url']}")
 
     def opened(query: str = f"model={MODEL}&at=7", tab=page):
@@ -66,7 +63,6 @@ def explore(lasting_server, page):
     yield opened
     expect.set_options(timeout=5_000)
     assert not page.errors
-    assert not page.evaluate("[...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.src)")
 
 
 def settle(tab) -> None:
@@ -246,7 +242,7 @@ def test_a_direction_changes_the_picture(explore, painter):
     before = float(slider.input_value())
     slider.focus()
     for _ in range(30):
-        tab.keyboard.press("ArrowRight", delay=220)  # so the page runs in between
+        tab.keyboard.press("ArrowRight", delay=120)  # so the page runs in between
     goes_to(tab, "z.*")
     settle(tab)
     expect(slider).to_have_value(f"{before + 0.3:.2f}".rstrip("0").rstrip("."))
