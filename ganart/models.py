@@ -63,8 +63,11 @@ def _read(path: Path) -> bytes | None:
 
 
 def pretrained() -> list[Model]:
-    """The models that come with the program."""
-    return [Model(path.stem, path) for path in sorted(workspace.pretrained_folder().glob("*.safetensors"))]
+    """The models that come with the program, those of paintings before those of digits."""
+    found = sorted(
+        workspace.pretrained_folder().glob("*.safetensors"), key=lambda path: ("mnist" in path.stem, path.stem)
+    )
+    return [Model(path.stem, path) for path in found]
 
 
 def imported() -> list[Model]:

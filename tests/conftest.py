@@ -7,6 +7,9 @@ import shutil
 import signal
 from pathlib import Path
 
+# Networks this small are not worth a second thread: not here, nor in the processes that tests start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 import torch
