@@ -20,6 +20,7 @@ if get_script_run_ctx(suppress_warning=True) is None:
     from ganart.ui import login
     from ganart.ui.page import head, hide_place, show_error
 
+    server.keep_small()
     server.send_at_once()
     hide_place()
     server.refuse_open_door(st.get_option("server.address") or "", login.is_on(), login.problem())
