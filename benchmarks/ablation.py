@@ -174,9 +174,9 @@ def main() -> None:
             sheets(options.out, size)
         return
 
-    from ganart.launch import TRAINER_ENVIRONMENT
+    from ganart import detached
 
-    os.environ.update(TRAINER_ENVIRONMENT)
+    os.environ.update(detached.ENVIRONMENT)
     from ganart import batches, devices, probe
 
     device = devices.pick("auto")

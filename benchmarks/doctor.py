@@ -142,9 +142,9 @@ def main() -> None:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     os.environ["GANART_HOME"] = str(options.out)
-    from ganart.launch import TRAINER_ENVIRONMENT
+    from ganart import detached
 
-    os.environ.update(TRAINER_ENVIRONMENT)
+    os.environ.update(detached.ENVIRONMENT)
     print("| run | must find | found, at thousand pictures seen | |\n|---|---|---|---|")
     for case in BROKEN:
         target, pictures = train(case, options.folders[0], 0, options.kimg)

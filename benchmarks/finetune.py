@@ -27,9 +27,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     options = parser.parse_args()
     os.environ["GANART_HOME"] = str(options.out)
-    from ganart.launch import TRAINER_ENVIRONMENT
+    from ganart import detached
 
-    os.environ.update(TRAINER_ENVIRONMENT)
+    os.environ.update(detached.ENVIRONMENT)
     from ganart import dataset, devices, models, presets
     from ganart.config import IntakeConfig
 

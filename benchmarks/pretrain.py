@@ -161,9 +161,9 @@ def main() -> None:
     if unknown := set(options.models) - set(PLANS):
         parser.error(f"There is no plan for {', '.join(sorted(unknown))}. There are: {', '.join(PLANS)}.")
     os.environ["GANART_HOME"] = str(options.out)
-    from ganart.launch import TRAINER_ENVIRONMENT
+    from ganart import detached
 
-    os.environ.update(TRAINER_ENVIRONMENT)
+    os.environ.update(detached.ENVIRONMENT)
     from ganart import dataset, devices, models, run
 
     device = devices.pick("auto")

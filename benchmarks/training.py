@@ -236,8 +236,7 @@ def main() -> None:
         print(one(options.only, options.folder, steps))
         return
 
-    from ganart import presets
-    from ganart.launch import TRAINER_ENVIRONMENT
+    from ganart import detached, presets
 
     versus = ["textbook", "engine:float32", "engine:bfloat16", "matrix:float32", "matrix:bfloat16", "copy"]
     if on_cuda():
@@ -245,7 +244,7 @@ def main() -> None:
     rest = [f"preset:{name}" for name in presets.PRESETS] + [f"store:{count}" for count in STORES]
     found: dict[str, list[list[float]]] = {}
     with tempfile.TemporaryDirectory() as home:
-        ours = {**TRAINER_ENVIRONMENT, "GANART_HOME": home}
+        ours = {**detached.ENVIRONMENT, "GANART_HOME": home}
         os.environ["GANART_HOME"] = home
         made_store("digits", 28, 1, 2_000)
         for count in STORES:

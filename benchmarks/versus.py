@@ -146,9 +146,9 @@ def main() -> None:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     os.environ["GANART_HOME"] = str(options.out)
-    from ganart.launch import TRAINER_ENVIRONMENT
+    from ganart import detached
 
-    os.environ.update(TRAINER_ENVIRONMENT)
+    os.environ.update(detached.ENVIRONMENT)
     from ganart import checkpoint, copying, evaluate, images, metrics, models, nearest
 
     folders = divide(options.folder, options.out)

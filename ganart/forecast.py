@@ -8,12 +8,11 @@ import dataclasses
 import hashlib
 import json
 import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from ganart import cadence, config, launch, workspace
+from ganart import cadence, config, detached, launch, workspace
 from ganart.config import TrainConfig
 from ganart.errors import RunError
 from ganart.files import read_json, write_json
@@ -157,15 +156,7 @@ def begin(settings: TrainConfig) -> subprocess.Popen:
     path = path_for(settings)
     request = path.with_suffix(".request")
     write_json(request, config.to_dict(settings))
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", "ganart.trial", str(request)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        close_fds=True,
-        env=launch.environment(),
-        **launch.detached(),
-    )
+    return detached.start("ganart.trial", request)
 
 
 def ask(settings: TrainConfig) -> Forecast:

@@ -12,9 +12,6 @@ import dataclasses
 import hashlib
 import json
 import shutil
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +19,7 @@ from pathlib import Path
 
 import filelock
 
-from ganart import launch, workspace
+from ganart import detached, workspace
 from ganart.errors import RunError
 from ganart.files import read_json, write_json
 
@@ -114,17 +111,7 @@ def begin(request: dict) -> Job:
         job.folder.mkdir(exist_ok=True)
         write_json(job.folder / "request.json", request)
         job.write(JobStatus())
-        with (job.folder / "log.txt").open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "ganart.work", str(job.folder)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                close_fds=True,
-                env=launch.environment() | {"OMP_NUM_THREADS": "1"},
-                **launch.detached(),
-            )
-    threading.Thread(target=process.wait, daemon=True).start()  # collects the exit status: no zombie is left
+        detached.start("ganart.work", job.folder, log=job.folder / "log.txt", OMP_NUM_THREADS="1")
     return job
 
 

@@ -3,32 +3,18 @@
 import contextlib
 import dataclasses
 import json
-import os
 import shutil
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import filelock
 
-from ganart import card, config, in_use, kept, workspace
+from ganart import card, config, detached, in_use, kept, workspace
 from ganart.config import TrainConfig
 from ganart.errors import BusyError, InputError, ModelError, RunError
 from ganart.files import write_atomic, write_json
 from ganart.run import Run, Status, list_runs
-
-# A trainer with passive waiting leaves the processor to the pages between its parallel parts. Alone it loses
-# nothing by it; beside a rendering page it is what keeps both usable.
-# On Apple's chips an operation that is missing there is made on the processor.
-TRAINER_ENVIRONMENT = {
-    "OMP_WAIT_POLICY": "PASSIVE",
-    "GOMP_SPINCOUNT": "0",
-    "KMP_BLOCKTIME": "0",
-    "PYTORCH_ENABLE_MPS_FALLBACK": "1",
-}
 
 
 def device_lock(device: str) -> filelock.FileLock:
@@ -204,42 +190,9 @@ def device_words(device: str) -> str:
     return {"cuda": "graphics card", "mps": "Mac's graphics chip"}.get(device, "processor")
 
 
-def environment() -> dict[str, str]:
-    """The environment of a process that trains or measures."""
-    return {
-        **os.environ,
-        **TRAINER_ENVIRONMENT,
-        "PYTHONPATH": str(workspace.CHECKOUT),
-        "PYTHONUNBUFFERED": "1",
-        "PYTHONUTF8": "1",
-        "GANART_HOME": str(workspace.home()),
-    }
-
-
-def detached() -> dict:
-    """Options of Popen for a process that outlives the app."""
-    if sys.platform != "win32":
-        return {"start_new_session": True}
-    return {
-        "creationflags": subprocess.CREATE_NEW_PROCESS_GROUP
-        | subprocess.CREATE_NO_WINDOW
-        | subprocess.BELOW_NORMAL_PRIORITY_CLASS
-    }
-
-
 def _spawn(run: Run) -> None:
     run.request("run")
-    with run.log.open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "ganart.train", str(run.folder)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            close_fds=True,
-            env=environment(),
-            **detached(),
-        )
-    threading.Thread(target=process.wait, daemon=True).start()  # collects the exit status: no zombie is left
+    detached.start("ganart.train", run.folder, log=run.log)
 
 
 def stop(run: Run, seconds: float = 30.0) -> Status:

@@ -12,7 +12,7 @@ import filelock
 import pytest
 from waiting import until
 
-from ganart import dataset, evaluate, evaluation, images, jobs, models, work, workspace
+from ganart import dataset, detached, evaluate, evaluation, images, jobs, models, work, workspace
 from ganart.config import IntakeConfig
 from ganart.errors import RunError
 from ganart.files import read_json, write_json
@@ -24,15 +24,13 @@ ASKED = {"kind": "nothing", "number": 1}  # its process ends at once: there is n
 @pytest.fixture
 def started(monkeypatch):
     """The processes of all jobs that were begun; what is left of them at the end is killed."""
-    processes, popen = [], subprocess.Popen
+    processes, start = [], detached.start
 
-    def start(*arguments: object, **options: object) -> subprocess.Popen:
-        process = popen(*arguments, **options)
-        if "ganart.work" in process.args:
-            processes.append(process)
-        return process
+    def remember(module: str, target: Path, **given: object) -> subprocess.Popen:
+        processes.append(start(module, target, **given))
+        return processes[-1]
 
-    monkeypatch.setattr(jobs.subprocess, "Popen", start)
+    monkeypatch.setattr(detached, "start", remember)
     yield processes
     for process in processes:
         process.kill()
@@ -292,16 +290,16 @@ def test_work_that_nobody_wants_any_more_ends_at_its_next_look(counting, monkeyp
     assert read_json(job.folder / "status.json")["done"] == 2
 
 
-def test_the_process_uses_one_core_and_the_workspace_of_who_asked(started, monkeypatch, home):
-    options = {}
-    start = jobs.subprocess.Popen
+def test_the_process_uses_one_core_and_the_workspace_of_who_asked(monkeypatch, home):
+    options, start = {}, subprocess.Popen
 
     def look(*arguments: object, **given: object) -> subprocess.Popen:
         options.update(given)
         return start(*arguments, **given)
 
-    monkeypatch.setattr(jobs.subprocess, "Popen", look)
-    jobs.begin(ASKED)
+    monkeypatch.setattr(detached.subprocess, "Popen", look)
+    job = jobs.begin(ASKED)
+    until(lambda: not job.status().active)
     assert options["env"]["OMP_NUM_THREADS"] == "1" and Path(options["env"]["GANART_HOME"]) == home.resolve()
 
 

@@ -5,7 +5,7 @@ import dataclasses
 import os
 import sys
 
-from ganart import config, dataset, launch, presets, run, workspace
+from ganart import config, dataset, detached, launch, presets, run, workspace
 from ganart.commands.prepare import prepare_for, prepare_with_bar
 from ganart.config import IntakeConfig
 from ganart.errors import InputError, ModelError
@@ -67,7 +67,7 @@ def train_config(options: argparse.Namespace) -> tuple[config.TrainConfig, str]:
 
 
 def train(options: argparse.Namespace) -> None:
-    os.environ.update(launch.TRAINER_ENVIRONMENT)  # before torch is imported: its thread pool reads it once
+    os.environ.update(detached.ENVIRONMENT)  # before torch is imported: its thread pool reads it once
     settings, name = train_config(options)
     from ganart import train  # noqa: F401  before there is a run, so that Ctrl-C meanwhile leaves nothing behind
 
@@ -88,7 +88,7 @@ def _trainable(text: str) -> Model:
 
 
 def resume(options: argparse.Namespace) -> None:
-    os.environ.update(launch.TRAINER_ENVIRONMENT)
+    os.environ.update(detached.ENVIRONMENT)
     target = run.find_run(options.run)
     changes = {key: getattr(options, key) for key in ("kimg", "lr", "gamma", "augment", "device")}
     changes = {key: value for key, value in changes.items() if value is not None}
