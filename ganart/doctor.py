@@ -17,6 +17,8 @@ from ganart.run import Run
 LOOKS = 3  # a sign has to hold at so many looks in a row
 GRACE_KIMG = 10.0  # before that much was seen, every G paints nearly the same picture
 LATE_KIMG = 60.0  # when that much was seen, no healthy one does
+ALIKE, LATE_ALIKE = 0.6, 0.4  # diversity below which pictures are alike: after they were not; whatever was before
+TWINS = 0.5  # duplicates above which they are, however much they differ
 DEAD = 0.03  # sensitivity of a G that does not heed its input
 CHANCE = {"bce": 1.386, "hinge": 2.0, "rpgan": 0.693}  # D's loss where it cannot tell real from fake
 LEVELS = ("green", "yellow", "red")
@@ -132,15 +134,15 @@ def _collapse(vitals: list[dict], settings: TrainConfig) -> Finding | None:
     def ill(line: dict) -> bool:
         if line["sensitivity"] < DEAD:
             return False
-        if line["kimg"] >= LATE_KIMG and (line["diversity"] < 0.4 or line["duplicates"] > 0.5):
+        if line["kimg"] >= LATE_KIMG and (line["diversity"] < LATE_ALIKE or line["duplicates"] > TWINS):
             return True
-        return line["step"] > after and line["diversity"] < 0.6 * widest and line["diversity"] < 0.6
+        return line["step"] > after and line["diversity"] < ALIKE * min(1.0, widest)
 
     since = _since(_mature(vitals), ill)
     if since is None:
         return None
     share, twins = vitals[-1]["diversity"], vitals[-1]["duplicates"]
-    alike = share < 0.6 or twins <= 0.5
+    alike = share < ALIKE or twins <= TWINS
     told = f"they differ {share:.0%} as much as yours do" if alike else f"{twins:.0%} have a twin or nearly so"
     return Finding(
         "collapse",
