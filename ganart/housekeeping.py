@@ -6,7 +6,7 @@ import secrets
 import shutil
 from pathlib import Path
 
-from ganart import dataset, disk, in_use, workspace
+from ganart import dataset, disk, in_use, jobs, workspace
 from ganart.dataset import Dataset
 from ganart.errors import DatasetError, GanartError, InputError, ModelError
 from ganart.files import replace_with_retry, sweep_abandoned
@@ -156,8 +156,8 @@ def remove(path: Path) -> None:
 
 
 def sweep() -> None:
-    """Delete what a process that was killed while it deleted, prepared or unpacked something has left behind, and
-    uploads that nothing was added to for a day."""
+    """Delete what a process that was killed while it deleted, prepared or unpacked something has left behind,
+    uploads that nothing was added to for a day, and the oldest answers of very many jobs."""
     sweep_abandoned(workspace.folder("uploads"), "*")
     for kind in disk.KINDS:
         parent = workspace.folder(kind)
@@ -165,6 +165,7 @@ def sweep() -> None:
             _erase(path)
         for pattern in (".preparing-*", ".unpacking-*"):
             sweep_abandoned(parent, pattern)
+    jobs.forget_oldest()
 
 
 # --- paths

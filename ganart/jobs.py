@@ -25,6 +25,7 @@ from ganart.files import read_json, write_json
 
 LETTING_GO_SECONDS = 20.0
 STARTING_SECONDS = 30.0  # importing torch takes a while on a cold disk
+MOST = 300  # answers that are kept
 Progress = Callable[[int, int], None]
 
 
@@ -118,6 +119,18 @@ def begin(request: dict) -> Job:
 def cancel(job: Job) -> None:
     """Let it go; its process ends at its next look."""
     (job.folder / "request.json").unlink(missing_ok=True)
+
+
+def forget_oldest(most: int = MOST) -> None:
+    """Delete what jobs have left that ended longest ago, where there are more than `most`. It can be asked for
+    again."""
+    with filelock.FileLock(workspace.folder("locks") / "jobs.lock"):
+        ended = {}
+        for folder in workspace.folder("jobs").iterdir():
+            if (status := Job(folder).status()) is not None and not status.active:
+                ended[folder] = (folder / "status.json").stat().st_mtime
+        for folder in sorted(ended, key=ended.__getitem__)[: max(0, len(ended) - most)]:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def wait(job: Job, progress: Progress | None = None) -> dict:

@@ -303,6 +303,17 @@ def test_the_process_uses_one_core_and_the_workspace_of_who_asked(monkeypatch, h
     assert options["env"]["OMP_NUM_THREADS"] == "1" and Path(options["env"]["GANART_HOME"]) == home.resolve()
 
 
+def test_of_many_answers_the_oldest_go_and_no_job_at_work(started, turn):
+    done = [asked({"kind": "nothing", "number": number}, JobStatus("done")) for number in range(5)]
+    for age, job in enumerate(done):
+        os.utime(job.folder / "status.json", (1000 - age, 1000 - age))
+    waiting = jobs.begin(ASKED | {"number": -1})
+    os.utime(waiting.folder / "status.json", (0, 0))
+    jobs.forget_oldest(2)
+    assert [job.status() is not None for job in (waiting, *done)] == [True, True, True, False, False, False]
+    jobs.cancel(waiting)
+
+
 def test_all_kinds_of_work_are_there():
     for module in work.KINDS.values():
         assert callable(__import__(module, fromlist=["work"]).work)
