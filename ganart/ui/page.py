@@ -98,6 +98,13 @@ def follow() -> None:
         st.rerun()
 
 
+def tell(key: str, value: object) -> None:
+    """Let the widget of this key show a value, before it is drawn. It is not told what it says itself: that would
+    undo what is pressed there while the page runs."""
+    if st.session_state.get(key) != value:
+        st.session_state[key] = value
+
+
 @st.fragment(run_every=5.0)
 def _heartbeat() -> None:
     """Keeps asking, so that a tab finds a restarted server again by itself; and notes that somebody is there."""

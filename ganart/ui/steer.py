@@ -6,7 +6,7 @@ import streamlit as st
 from ganart import directions, loaded, notes, routes
 from ganart.models import Model
 from ganart.places import Way
-from ganart.ui import here, sheets, words
+from ganart.ui import here, page, sheets, words
 
 KINDS = {"ganspace": "By what is active", "sefa": "By its first layer"}
 HELP = {
@@ -39,7 +39,7 @@ def show(model: Model, way: Way) -> None:
         for place, name in enumerate(names(model, kind, len(found))):
             key = f"{kind}-{place}-{card.hash[:12]}"
             strip = routes.sheet(strips[place * FRAMES : (place + 1) * FRAMES], FRAMES)
-            _lies(f"move-{key}", float(along[place]))
+            page.tell(f"move-{key}", round(float(along[place]), 2))
             with st.container(gap="xsmall"):
                 # Held by the page itself: Streamlit drops what an earlier run of a page has shown.
                 address = sheets.address(strip, "webp")
@@ -64,7 +64,7 @@ def show(model: Model, way: Way) -> None:
                             args=(card.hash, kind, place, f"name-{key}"),
                         )
     length = float(np.linalg.norm(z) / np.sqrt(len(z)))
-    _lies("truncation", min(max(length, SHORTEST), LONGEST))
+    page.tell("truncation", round(min(max(length, SHORTEST), LONGEST), 2))
     st.slider(
         "Truncation",
         SHORTEST,
@@ -76,12 +76,6 @@ def show(model: Model, way: Way) -> None:
         help="The length of the latent; that of most seeds is near 1. Shorter, the picture comes nearer to the "
         "average one; longer, it grows stranger.",
     )
-
-
-def _lies(key: str, value: float) -> None:
-    """Where a slider stands. It is not told what it says itself: that would undo the keys pressed meanwhile."""
-    if st.session_state.get(key) != round(value, 2):
-        st.session_state[key] = round(value, 2)
 
 
 def _move(model: Model, way: Way, direction: np.ndarray, key: str) -> None:

@@ -11,7 +11,7 @@ from ganart.filmconfig import MOST_KEYFRAMES, Keyframe
 from ganart.models import Model
 from ganart.notes import Shot
 from ganart.places import Place
-from ganart.ui import pins
+from ganart.ui import page, pins
 from ganart.ui.wall import wall
 
 FIRST = (3, 14, 15, 92)  # until the artist has chosen
@@ -114,7 +114,7 @@ def _tools(model: Model, kept: list[Shot], picked: int) -> None:
                 "How long the way takes, as a share; at even pace it follows by itself.",
             ),
         ):
-            st.session_state[f"{name}-{picked}"] = float(np.clip(getattr(shot, name), low, 4.0))
+            page.tell(f"{name}-{picked}", float(np.clip(getattr(shot, name), low, 4.0)))
             st.slider(label, low, 4.0, step=0.1, key=f"{name}-{picked}", on_change=timed, help=told)
 
 
