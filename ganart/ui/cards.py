@@ -78,7 +78,7 @@ def _picture(model: Model, card: Card) -> None:
         if (status := job.status()) and status.active:
             st.session_state.setdefault("drawing", set()).add(str(job.folder))
     if sheet := model.sheet():
-        st.image(sheets.larger(sheet), width="stretch", alt=f"36 pictures painted by {model.id}")
+        sheets.show(sheets.larger(sheet), f"36 pictures painted by {model.id}")
 
 
 @st.fragment(run_every=2.0)
@@ -100,9 +100,7 @@ def _figures(model: Model, card: Card, store: Dataset | None) -> None:
     if measured:
         job, figures = measured
         _table(figures)
-        st.image(
-            (job.folder / "pairs.png").read_bytes(), width="stretch", alt="Painted pictures above training ones"
-        )
+        sheets.show((job.folder / "pairs.png").read_bytes(), "Painted pictures above training ones")
         st.caption(
             "Above, the painted pictures that come closest to what it learned from; below, what each is near to."
         )

@@ -111,7 +111,7 @@ def networks() -> None:
     st.markdown("**G, from noise to a picture**")
     across = max(count for count in range(1, 51) if len(z) % count == 0)
     grey = np.clip((z + 3) / 6 * 255, 0, 255).astype(np.uint8).reshape(-1, across, 1)
-    st.image(sheets.png(grey, 900), width="stretch", alt="The random numbers as grey squares")
+    sheets.show(sheets.png(grey, 900), "The random numbers as grey squares")
     st.caption(f"z: {len(z)} numbers, each drawn from the bell curve; dark is low, light is high.")
     for stage in stages:
         _stage(stage)
@@ -138,7 +138,7 @@ def _stage(stage: inside.Stage) -> None:
         label += f", the first {MAPS}"
     whole = channels == 1
     sheet = sheets.png(images.tile(shown, min(columns, len(shown))), 168 if whole else 900)
-    st.image(sheet, width="content" if whole else "stretch", alt=f"Maps of the layer. {label}")
+    sheets.show(sheet, f"Maps of the layer. {label}", "content" if whole else "stretch")
     st.caption(label)
 
 
@@ -214,7 +214,7 @@ def replay() -> None:
         "Steps", steps, steps[0], key="replay", help="A step is one update of D and one of G, on one batch."
     )
     sheet = dict(kept)[place]
-    st.image(sheets.larger(sheet, 512), alt=f"36 digits after {place} steps")
+    sheets.show(sheets.larger(sheet, 512), f"36 digits after {place} steps", "content")
     st.caption(
         f"The same 36 places of the latent space after {place:,} steps: {place * config['batch']:,} digits seen. "
         "First blots, then strokes, then digits; most of it happens early."

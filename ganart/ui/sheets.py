@@ -1,6 +1,7 @@
 """Sheets and single pictures as the pages show them: pixels as squares, not blurred. Imports no torch."""
 
 import base64
+from typing import Literal
 
 import numpy as np
 import streamlit as st
@@ -17,6 +18,12 @@ def png(picture: np.ndarray, target: int = 512) -> bytes:
 def larger(sheet: bytes, target: int = 768) -> bytes:
     """A sheet as PNG bytes, enlarged in the same way."""
     return png(images.read_png(sheet), target)
+
+
+def show(data: bytes, alt: str, width: int | Literal["stretch", "content"] = "stretch") -> None:
+    """A PNG as it is, no wider than `width` px; without the format, Streamlit would make a JPEG of it, every time
+    that the page runs."""
+    st.image(data, alt=alt, width=width, output_format="PNG")
 
 
 def address(data: bytes, kind: str) -> str:

@@ -157,7 +157,7 @@ def _sheet(run: Run, batch: int) -> None:
     with st.container(key="square-sheet"):  # its room is kept free, see page.css
         # No larger than it is shown, or Streamlit would shrink it anew every second.
         shown = sheets.larger(sheet, SHEET_WIDTH)
-        st.image(shown, width=SHEET_WIDTH, alt=f"Sheet of 36 pictures that the network draws after {step} steps")
+        sheets.show(shown, f"Sheet of 36 pictures that the network draws after {step} steps", SHEET_WIDTH)
     st.caption(f"The same 36 points of the latent space, after {step * batch:,} pictures seen.")
     st.slider(
         "Back through the training",
@@ -177,8 +177,8 @@ def _sheet(run: Run, batch: int) -> None:
 def _compare(run: Run, sheet: bytes) -> None:
     settings = run.config()
     painted, yours = _nearest(sheet, settings.networks.size, settings.dataset, settings.dataset_hash)
-    st.image(painted, width=640, alt=f"{COMPARED} painted pictures, those nearest to one of yours first")
-    st.image(yours, width=640, alt="For each of them the picture of yours that is nearest to it")
+    sheets.show(painted, f"{COMPARED} painted pictures, those nearest to one of yours first", 640)
+    sheets.show(yours, "For each of them the picture of yours that is nearest to it", 640)
     st.caption(
         "Above, the painted pictures that come nearest to yours; below each, the one of yours it is nearest to."
     )
