@@ -27,7 +27,9 @@ def augment(pictures: Tensor, draws: Tensor, p: Tensor | float, ops: str) -> Ten
     pictures: (N, C, S, S) in [-1, 1]. draws: (N, 12) in [0, 1). p: 0 … 1; at 1 this is DiffAugment, at 0 the
     pictures come back as they were, but for rounding. ops: "colour", "translation", "cutout", with commas between.
     """
-    chosen = (draws < p)[:, [0, 2, 4, 6, 9]].to(pictures.dtype)[..., None, None, None]
+    # One by one: a list as the index would be copied from the host, which a recorded step must not do.
+    chosen = torch.stack([draws[:, place] < p for place in (0, 2, 4, 6, 9)], 1).to(pictures.dtype)
+    chosen = chosen[..., None, None, None]
     values = draws[..., None, None, None].to(pictures.dtype)
     if "colour" in ops:
         pictures = brightness(pictures, chosen[:, 0] * (values[:, 1] - 0.5))

@@ -105,7 +105,7 @@ class Pictures:
     def take(self, places: np.ndarray) -> Tensor:
         """Pictures by their places in the store, training ones first -> uint8 (N, S, S, C), on the device."""
         if self.resident is not None:
-            return self.resident[torch.from_numpy(places).to(self.device)]
+            return self.resident[to_device(places, self.device)]
         return to_device(self._read(places), self.device)
 
     def _read(self, places: np.ndarray) -> np.ndarray:
@@ -185,6 +185,6 @@ def draw(pictures: Pictures, settings: TrainConfig, step: int) -> Batch:
         draws_G=uniform("augment-G") if augmented else None,
         signs=_signs(settings, step) if penalised and settings.penalty == "approximate" else None,
         held_out=held_out_batch(pictures, settings, step) if steered else None,
-        gamma=torch.tensor(gamma, device=device) if penalised else None,
+        gamma=to_device(np.array(gamma, np.float32), device) if penalised else None,
         steered=steered,
     )

@@ -5,6 +5,7 @@ import functools
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from ganart import batches, graph, training
 
@@ -42,6 +43,34 @@ def test_recorded_steps_end_bit_for_bit_as_plain_ones(store, settings, recipe):
     assert plain.step == recorded.step == 10
     forms = {batches.draw(pictures, chosen, number).form for number in range(10)}
     assert len(made) == len(forms) == (4 if recipe == "two forms of step" else 2 if recipe == "approximate" else 1)
+
+
+class FromHost(TorchDispatchMode):
+    """Notes what is brought in from Python's own values: on a card that would be a copy from the host."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func in (torch.ops.aten.lift_fresh.default, torch.ops.aten._local_scalar_dense.default):
+            self.found.append(func)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("recipe", ["batchnorm", "two forms of step", "approximate", "spectral", "always altered"])
+def test_a_step_neither_brings_anything_from_the_host_nor_asks_for_it(store, settings, recipe):
+    """A recording on a card fails at the first."""
+    always = dataclasses.replace(settings, augment="full")
+    chosen = {**recipes(settings), "always altered": always}[recipe]
+    pictures, state = batches.Pictures(store, "cpu"), training.build(chosen, {})
+    for number in range(2):
+        batch = batches.draw(pictures, chosen, number)
+        work = functools.partial(training.update, state, chosen, batch, "float32")
+        work()  # optimisers make their state
+        with FromHost() as noted:
+            work()
+        assert not noted.found, number
 
 
 def test_inputs_stay_in_one_place_and_figures_are_copies(store, settings):
