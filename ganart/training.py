@@ -72,8 +72,10 @@ class Training:
                         values[kind].copy_(tensors[key])
                     elif tensors[key].shape == parameter.shape:  # the moments lie as the parameter does
                         values[kind] = torch.empty_like(parameter, requires_grad=False).copy_(tensors[key])
-                    else:
-                        values[kind] = tensors[key].to(parameter.device)
+                    else:  # Adam's count of steps, on the device only where it works without looking at it
+                        of_all = optimiser.param_groups[0]
+                        there = of_all.get("capturable") or of_all.get("fused")
+                        values[kind] = tensors[key].to(parameter.device if there else "cpu")
         self.step = step
 
     def finite(self) -> bool:

@@ -97,7 +97,8 @@ def _drawn(G: Generator, z: np.ndarray, device: str) -> Tensor:
 
 
 def _thumbnails(pictures: Tensor) -> Tensor:
-    return F.adaptive_avg_pool2d(pictures.float(), SIDE).flatten(1).cpu()
+    # On the processor: on Apple's chips the sides would have to be multiples of SIDE.
+    return F.adaptive_avg_pool2d(pictures.float().cpu(), SIDE).flatten(1)
 
 
 def _directions(points: Tensor) -> float:
