@@ -25,6 +25,10 @@ MEMORY_SECONDS = 300.0  # that short memory is believed
 MOST_SECONDS = 120.0  # that measuring may take
 
 
+class TooLargeError(RunError):
+    """A training that does not fit into the memory."""
+
+
 @dataclass(frozen=True)
 class Forecast:
     """What was measured for one kind of training on this computer.
@@ -125,7 +129,8 @@ def path_for(settings: TrainConfig) -> Path:
 
 
 def known(settings: TrainConfig) -> Forecast | None:
-    """The forecast where it was measured before; raises RunError with the sentence of one that failed."""
+    """The forecast where it was measured before; raises RunError with the sentence of one that failed,
+    TooLargeError where that was for want of memory."""
     path = path_for(settings)
     values = read_json(path)
     if values is None or values.get("version") != FORECAST_VERSION:
@@ -137,7 +142,7 @@ def known(settings: TrainConfig) -> Forecast | None:
     if (found is None or not found.fits) and time.time() - path.stat().st_mtime > MEMORY_SECONDS:
         return None  # there may be more memory now
     if found is None:
-        raise RunError(str(values["error"]))
+        raise (TooLargeError if values.get("memory") else RunError)(str(values["error"]))
     return found
 
 

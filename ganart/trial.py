@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import shutil
 import statistics
 import sys
 import tempfile
@@ -38,8 +39,12 @@ from ganart.training import Training
 PROBE_SECONDS = 6.0
 
 
-def measure(settings: TrainConfig) -> Forecast:
-    """Make some steps of this training, for about PROBE_SECONDS, and see how long they take."""
+def measure(settings: TrainConfig, folder: Path) -> Forecast:
+    """Make some steps of this training, for about PROBE_SECONDS, and see how long they take.
+
+    folder: an empty one, for what a training writes.
+    """
+    settings = dataclasses.replace(settings, device=probe.working_device(settings)[0])
     devices.tune(settings.device)
     together = settings.networks.pack * max(1, settings.networks.d_stddev)
     small = dataclasses.replace(settings, batch=min(settings.batch, max(1, 8 // together) * together))
@@ -52,32 +57,31 @@ def measure(settings: TrainConfig) -> Forecast:
     affordable = int(PROBE_SECONDS / 8 / rough) // together * together
     tried = dataclasses.replace(settings, batch=min(settings.batch, max(small.batch, affordable)))
     networks = settings.networks
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        shape = 1024, networks.size, networks.size, networks.channels
-        noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-        np.save(Path(folder) / f"images-{networks.size}.npy", noise, allow_pickle=False)
-        form = IntakeConfig(size=networks.size)
-        store = Dataset(Path(folder), "forecast", "", form, len(noise), networks.channels, len(noise) // 2, [])
-        pictures = batches.Pictures(store, settings.device)
-        state = training.build(tried, {})
-        step = _step_seconds(state, tried, pictures, dtype)
+    shape = 1024, networks.size, networks.size, networks.channels
+    noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    np.save(folder / f"images-{networks.size}.npy", noise, allow_pickle=False)
+    form = IntakeConfig(size=networks.size)
+    store = Dataset(folder, "forecast", "", form, len(noise), networks.channels, len(noise) // 2, [])
+    pictures = batches.Pictures(store, settings.device)
+    state = training.build(tried, {})
+    step = _step_seconds(state, tried, pictures, dtype)
 
-        target = Run(Path(folder))
-        (target.folder / "samples").mkdir()
+    target = Run(folder)
+    (target.folder / "samples").mkdir()
+    started = time.perf_counter()
+    G = training.sampling_generator(state, tried)
+    averaged = time.perf_counter() - started
+    saving.write_sheet(state, tried, target, G)
+    sheet = time.perf_counter() - started
+    vitals.measure(state, tried, pictures, G)
+    look = time.perf_counter() - started - sheet
+    keeps = []
+    for _ in range(2):
         started = time.perf_counter()
-        G = training.sampling_generator(state, tried)
-        averaged = time.perf_counter() - started
-        saving.write_sheet(state, tried, target, G)
-        sheet = time.perf_counter() - started
-        vitals.measure(state, tried, pictures, G)
-        look = time.perf_counter() - started - sheet
-        keeps = []
-        for _ in range(2):
-            started = time.perf_counter()
-            saving.keep(state, tried, target, store, G, vitals.held_out_distance(pictures, tried, G))
-            keeps.append(time.perf_counter() - started)
-        pictures.file.close()  # on Windows an open file keeps its folder
-        state_bytes, model_bytes = target.state.stat().st_size, target.checkpoint_path(state.step).stat().st_size
+        saving.keep(state, tried, target, store, G, vitals.held_out_distance(pictures, tried, G))
+        keeps.append(time.perf_counter() - started)
+    pictures.file.close()  # on Windows an open file keeps its folder
+    state_bytes, model_bytes = target.state.stat().st_size, target.checkpoint_path(state.step).stat().st_size
     return Forecast(
         device=settings.device,
         size=networks.size,
@@ -123,11 +127,12 @@ def _step_seconds(state: Training, settings: TrainConfig, pictures: batches.Pict
     return total / every
 
 
-def _give_way(request: Path, device: str) -> None:
+def _give_way(request: Path, device: str, folder: Path) -> None:
     """End this process as soon as a training wants the device, or nobody wants to know any more."""
     while request.exists() and launch.active_run(device) is None:
         time.sleep(0.2)
     request.unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)
 
 
@@ -135,20 +140,23 @@ def main() -> int:
     """The measuring process."""
     request = Path(sys.argv[1])
     settings = config.train_from_dict(read_json(request))
-    threading.Thread(target=_give_way, args=(request, settings.device), daemon=True).start()
     target = forecast.path_for(settings)
     try:
-        with launch.device_lock(settings.device).acquire(timeout=0):
-            write_json(target, dataclasses.asdict(measure(settings)))
+        with (
+            tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name,
+            launch.device_lock(settings.device).acquire(timeout=0),
+        ):
+            folder = Path(name)
+            threading.Thread(target=_give_way, args=(request, settings.device, folder), daemon=True).start()
+            write_json(target, dataclasses.asdict(measure(settings, folder)))
     except filelock.Timeout:
         return 1  # a training has the device; asking again later will tell
     except (GanartError, RuntimeError, MemoryError) as error:
+        short = recovery.is_memory(error)
         words = launch.device_words(settings.device)
         sentence = f"The memory of the {words} is not enough for this. Choose a smaller size or network."
-        write_json(
-            target,
-            {"version": forecast.FORECAST_VERSION, "error": sentence if recovery.is_memory(error) else str(error)},
-        )
+        told = {"error": sentence if short else str(error), "memory": short}
+        write_json(target, {"version": forecast.FORECAST_VERSION, **told})
     finally:
         request.unlink(missing_ok=True)
     return 0

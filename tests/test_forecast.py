@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from waiting import until
 
 from benchmarks.training import made_store
 from ganart import cadence, dataset, forecast, launch, trial, workspace
@@ -151,9 +152,13 @@ def test_the_pictures_and_the_length_do_not_matter_for_it_and_the_networks_do():
 
 
 def test_what_failed_before_is_said_again():
-    put({"version": forecast.FORECAST_VERSION, "error": "The memory is not enough."})
-    with pytest.raises(RunError, match="The memory is not enough"):
+    put({"version": forecast.FORECAST_VERSION, "error": "The memory is not enough.", "memory": True})
+    with pytest.raises(forecast.TooLargeError, match="The memory is not enough"):
         forecast.known(TINY)
+    put({"version": forecast.FORECAST_VERSION, "error": "Something else."})
+    with pytest.raises(RunError, match="Something else") as found:
+        forecast.known(TINY)
+    assert not isinstance(found.value, forecast.TooLargeError)
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[1]", b'{"version": '])
@@ -235,13 +240,13 @@ def test_while_a_run_has_the_device_nothing_is_measured():
     process.wait(30)
 
 
-def test_a_training_that_starts_meanwhile_gets_the_device():
+def test_a_training_that_starts_meanwhile_gets_the_device(temporary):
     process = forecast.begin(TINY)
+    until(lambda: list(temporary.glob("*/*.npy")))  # it is in the midst of measuring
     launch.create(TINY, "eager")  # a run that is starting has the device
     assert process.wait(60) != 0
-    assert forecast.known(TINY) is None and not list(workspace.folder("forecasts").iterdir())
-    with launch.device_lock("cpu").acquire(timeout=0):
-        pass
+    assert forecast.known(TINY) is None
+    assert_nothing_left(temporary)
 
 
 def test_beside_another_measuring_it_measures_nothing_and_says_so(temporary):
@@ -258,32 +263,32 @@ def test_beside_another_measuring_it_measures_nothing_and_says_so(temporary):
         {"loss": "hinge", "augment": "full", "ema_half_life": 0.0},
     ],
 )
-def test_every_kind_of_recipe_can_be_measured(temporary, monkeypatch, changes):
+def test_every_kind_of_recipe_can_be_measured(tmp_path, monkeypatch, changes):
     monkeypatch.setattr(trial, "PROBE_SECONDS", 0.2)
     networks = NetworkConfig(size=32, channels=3, z_dim=8, width=4, d_norm="none", d_stddev=4, pack=2)
-    found = trial.measure(dataclasses.replace(TINY, networks=networks, batch=16, **changes))
+    found = trial.measure(dataclasses.replace(TINY, networks=networks, batch=16, **changes), tmp_path)
     assert found.batch == 16 and found.images_per_second > 1 and found.memory > 10**5
-    assert not list(temporary.iterdir())
 
 
-def test_digits_of_28_px_can_be_measured(temporary, monkeypatch):
+def test_digits_of_28_px_can_be_measured(tmp_path, monkeypatch):
     from ganart import presets
 
     monkeypatch.setattr(trial, "PROBE_SECONDS", 0.2)
     digits = presets.preset("mnist-seed")
     networks = dataclasses.replace(digits.networks, width=4)
-    found = trial.measure(dataclasses.replace(digits, networks=networks, batch=16, device="cpu", dtype="float32"))
-    assert found.size == 28 and found.images_per_second > 1 and not list(temporary.iterdir())
+    digits = dataclasses.replace(digits, networks=networks, batch=16, device="cpu", dtype="float32")
+    found = trial.measure(digits, tmp_path)
+    assert found.size == 28 and found.images_per_second > 1
 
 
-def test_what_nobody_would_wait_for_is_told_without_further_measuring(monkeypatch):
+def test_what_nobody_would_wait_for_is_told_without_further_measuring(monkeypatch, tmp_path):
     monkeypatch.setattr(trial, "_rough_seconds", lambda *_: 500.0)  # a step that takes minutes
 
     def refuse(*_):
         raise AssertionError("it goes on measuring")
 
     monkeypatch.setattr(trial, "_step_seconds", refuse)
-    found = trial.measure(TINY)
+    found = trial.measure(TINY, tmp_path)
     assert found.verdict() == "no" and found.images_per_second == pytest.approx(8 / 500, rel=0.1)
 
 

@@ -416,11 +416,12 @@ def test_a_step_in_raised_digits_is_one_line(refused, done, tmp_path):
 # --- forecasts
 
 
-def test_forecast_tells_the_budgets_of_the_training_that_is_asked_for(ganart, done, monkeypatch):
+def test_forecast_tells_the_budgets_of_the_training_that_is_asked_for(ganart, done, monkeypatch, tmp_path):
     settings = presets.for_dataset(presets.preset("sketch"), 32, 3, 4)
     settings = dataclasses.replace(settings, device="cpu", kimg=7.0, dataset="any")
     monkeypatch.setattr(trial, "PROBE_SECONDS", 0.2)
-    write_json(forecast.path_for(settings), dataclasses.asdict(trial.measure(settings)))
+    (folder := tmp_path / "measured").mkdir()
+    write_json(forecast.path_for(settings), dataclasses.asdict(trial.measure(settings, folder)))
 
     def refuse(_):
         raise AssertionError("something else is measured")

@@ -5,8 +5,10 @@ import streamlit as st
 from ganart import disk, forecast
 from ganart.config import TrainConfig
 from ganart.errors import BusyError, GanartError
-from ganart.forecast import Forecast
+from ganart.forecast import Forecast, TooLargeError
 
+LATER = "How long it takes will show once it runs."
+MOST_KIMG = 1e6  # that a training can be long
 ICONS = {
     "yes": ":material/check_circle:",
     "patience": ":material/hourglass_top:",
@@ -21,9 +23,12 @@ def show(settings: TrainConfig, length_key: str) -> bool:
     """
     try:
         found = forecast.known(settings)
-    except GanartError as error:
+    except TooLargeError as error:
         st.error(str(error), icon=":material/error:")
         return False
+    except GanartError:
+        st.caption(LATER)
+        return True  # that it could not be measured does not say that it cannot be done
     if found is None:
         st.fragment(_wait, run_every=1.0)(settings)
         return True
@@ -40,7 +45,7 @@ def _wait(settings: TrainConfig) -> None:
             asked = st.session_state.setdefault("forecasts_asked", set())
             path = str(forecast.path_for(settings))
             if path in asked:
-                st.caption("How long it takes will show once it runs.")
+                st.caption(LATER)
                 return
             asked.add(path)
             forecast.begin(settings)
@@ -55,7 +60,7 @@ def _tell(found: Forecast, settings: TrainConfig, length_key: str) -> None:
     st.markdown(f"{ICONS[found.verdict()]} {found.sentence()}")
     with st.container(horizontal=True):
         for name, seconds in forecast.BUDGETS.items():
-            kimg = _rounded(found.kimg(seconds))
+            kimg = min(_rounded(found.kimg(seconds)), MOST_KIMG)
             if kimg < 1:
                 continue
             st.button(

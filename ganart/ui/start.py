@@ -22,7 +22,7 @@ def settings(store: Dataset) -> None:
     st.number_input(
         "Length, in thousand pictures seen",
         1.0,
-        100_000.0,
+        foretell.MOST_KIMG,
         max(1.0, presets.PRESETS.get(preset.preset, preset).kimg),
         step=10.0,
         key=f"kimg-{key}",  # each recipe has its own usual length
