@@ -61,12 +61,16 @@ def write_atomic(
 
 
 def flush_folder(folder: Path) -> None:
-    """The names in it reach the disk (POSIX; elsewhere nothing is done)."""
+    """The names in it reach the disk (POSIX; elsewhere nothing is done, nor on disks of the network or of a host
+    that cannot do it: the files themselves are there by then)."""
     if os.name != "posix":
         return
     opened = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(opened)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EIO):
+            raise
     finally:
         os.close(opened)
 

@@ -27,6 +27,8 @@ def load_or_start(target: Run, settings: TrainConfig) -> tuple[Training, TrainCo
     history = values.get("history", {})  # not in states from before there was one
     try:
         _check(values["choices"], history, values["step"])
+        if not target.best.is_file():  # a branch has the history of its run, but not its best model
+            history.pop("best", None)
         settings = after_rollbacks(settings, history.get("rollbacks", 0))
         training = build(settings, values["choices"], history)
         training.load(tensors, values["step"])
@@ -122,5 +124,6 @@ def take_less(target: Run, settings: TrainConfig) -> str:
 
 def is_memory(error: BaseException) -> bool:
     """Whether the error says that memory is short."""
-    words = ("not enough memory", "out of memory")  # torch says it in a plain RuntimeError on some devices
+    # torch says it in a plain RuntimeError on some devices, the libraries of a card in one of their own
+    words = ("not enough memory", "out of memory", "alloc_failed")
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(w in str(error).lower() for w in words)

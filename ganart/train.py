@@ -201,7 +201,8 @@ def _pause_if_collapsed(
     way = f"Go back to step {healthy[-1]}" if healthy else "Start anew with another seed"
     reporter.alarm = f"{collapse.sentence} The training is paused. {way}, or continue."
     print(reporter.alarm, file=sys.stderr)
-    target.request("pause")
+    if reporter.requested() == "run":  # not where a stop was asked for meanwhile
+        target.request("pause")
 
 
 # --- the process

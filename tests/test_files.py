@@ -1,6 +1,8 @@
 """Files are the old version or the new one, whatever happens in between."""
 
+import errno
 import os
+import stat
 import subprocess
 import sys
 import time
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ganart import files
+from ganart.errors import GanartError
 
 
 def names(folder: Path) -> list[str]:
@@ -99,6 +102,23 @@ def test_sweeping_takes_only_what_a_writer_left(home):
     assert len(names(home)) == 6, "what was written just now may be in work"
     files.sweep_temporary(home, seconds=0)
     assert names(home) == ["my.tmp", "state", "state.prev"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="folders are flushed on POSIX alone")
+def test_a_disk_that_cannot_flush_folders_is_written_all_the_same_and_a_full_one_is_told(home, monkeypatch):
+    fsync, number = os.fsync, errno.EINVAL
+
+    def refusing(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(number, os.strerror(number))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", refusing)
+    files.write_atomic(home / "state", b"1")
+    assert (home / "state").read_bytes() == b"1" and names(home) == ["state"]
+    number = errno.ENOSPC
+    with pytest.raises(GanartError, match="room"):
+        files.write_atomic(home / "state", b"2")
 
 
 def test_json_comes_back_as_it_went(home):

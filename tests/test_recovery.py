@@ -9,8 +9,9 @@ import time
 import pytest
 import torch
 
-from ganart import checkpoint, graph, launch, recovery, run, train
+from ganart import checkpoint, dataset, graph, launch, recovery, run, train, training
 from ganart.errors import InputError, RunError
+from ganart.reporter import Reporter
 from ganart.run import Run
 
 
@@ -157,7 +158,31 @@ def test_a_collapse_pauses_the_run_once_and_names_the_last_healthy_state(setting
     assert checkpoint.load_state(target.state)[1]["history"]["collapsed"] == paused.step
 
 
+def test_a_collapse_does_not_undo_a_stop_that_was_asked_for(settings, monkeypatch):
+    found = train.doctor.Finding("collapse", "red", 5, "It has collapsed.", "Half the rate.")
+    monkeypatch.setattr(train.doctor, "examine", lambda *_: [found])
+    target = launch.create(settings, "ill")
+    for asked, then in (("stop", "stop"), ("run", "pause")):
+        target.request(asked)
+        state, reporter = training.build(settings, {}), Reporter(target, settings, threading.Event())
+        train._pause_if_collapsed(target, settings, state, dataset.open_dataset(settings.dataset), reporter)
+        assert target.requested() == then and "has collapsed" in reporter.alarm
+
+
 # --- short memory
+
+
+@pytest.mark.parametrize(
+    ("words", "short"),
+    [
+        ("CUDA out of memory. Tried to allocate 2.00 GiB.", True),
+        ("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`", True),
+        ("cuDNN error: CUDNN_STATUS_ALLOC_FAILED", True),
+        ("The size of tensor a (3) must match the size of tensor b (4)", False),
+    ],
+)
+def test_short_memory_is_known_by_the_words_of_torch_and_its_libraries(words, short):
+    assert recovery.is_memory(RuntimeError(words)) == short
 
 
 def short_of_memory(monkeypatch, limit: int) -> None:
@@ -289,7 +314,6 @@ def test_a_resumed_run_forgets_the_checkpoints_beyond_its_state(long):
 
 
 def test_the_best_model_is_the_checkpoint_nearest_to_the_held_out_pictures(settings, picture_folder):
-    from ganart import dataset
     from ganart.config import IntakeConfig
 
     store = dataset.prepare(picture_folder(240, size=(40, 40)), IntakeConfig(size=32))
@@ -304,6 +328,12 @@ def test_the_best_model_is_the_checkpoint_nearest_to_the_held_out_pictures(setti
     best = min(distances, key=distances.get)
     card = checkpoint.load_generator(target.best)[1]
     assert card.step == best == checkpoint.load_state(target.state)[1]["history"]["best"]["step"]
+
+    # A branch has the state of its run, but not the model: its own best is the best of what it sees.
+    branch = launch.branch(target, None, {"kimg": 9.0})
+    going_on, _ = recovery.load_or_start(branch, branch.config())
+    assert not branch.best.exists() and "best" not in going_on.history
+    assert "best" in recovery.load_or_start(target, target.config())[0].history
 
 
 def test_without_held_out_pictures_there_is_no_best(done):
