@@ -253,7 +253,7 @@ def work(request: dict, folder: Path, progress: Progress) -> dict:
         raise ModelError(f"{model.id} has learned on since the film was asked for. Ask again.")
     path = _free(workspace.folder("exports"), request["name"], request["suffix"])
     report = make(model, filmconfig.from_dict(request["film"]), path, progress)
-    return {"file": path.name, **vars(report)}
+    return {"file": path.name, "written": path.stat().st_mtime_ns, **vars(report)}
 
 
 def _free(folder: Path, name: str, suffix: str) -> Path:

@@ -2,7 +2,7 @@
 models, by their hash, so that the model file itself is never rewritten. Imports no torch."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -108,10 +108,15 @@ def shots(model_hash: str) -> list[Shot] | None:
     return found
 
 
+def change_shots(model_hash: str, change: Callable[[list[Shot] | None], list[Shot]]) -> None:
+    """Make the keyframes of the film what `change` makes of those that are there now; nobody comes in between."""
+    with _changing(model_hash) as notes:
+        notes["shots"] = [asdict(shot) for shot in change(shots(model_hash))]
+
+
 def set_shots(model_hash: str, kept: list[Shot]) -> None:
     """Remember the keyframes of the film."""
-    with _changing(model_hash) as notes:
-        notes["shots"] = [asdict(shot) for shot in kept]
+    change_shots(model_hash, lambda _: kept)
 
 
 def _tidy(name: str) -> str:

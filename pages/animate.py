@@ -14,17 +14,14 @@ with left:
     model = choose.model()
     kind = st.segmented_control("Film", studio.KINDS, required=True, key=studio.first_kind(), bind="query-params")
     st.caption(studio.KINDS[kind])
+    asked = None
     with page.error_box():
         asked = studio.ask(model, kind)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.button(
-            "Make the film",
-            type="primary",
-            icon=":material/movie:",
-            disabled=asked is None,
-            on_click=screen.begin,
-            args=(model, asked),
-        )
+    with st.container(horizontal=True, vertical_alignment="center"), page.error_box():
+        # Not in a callback, which would know what was asked for before the field that this click has left.
+        wanted = st.button("Make the film", type="primary", icon=":material/movie:", disabled=asked is None)
+        if wanted and asked:
+            screen.begin(model, asked)
         if asked:
             screen.size(model, asked)
     screen.open_file(model)

@@ -598,8 +598,7 @@ OWN = {  # what writes by other means than `files`: what has no name of its own 
     "ganart.receive": {"_append"},
     "ganart.trial": {"measure"},
     "ganart.ui.gallery": {"_take_in"},
-    "ganart.jobs": {"begin"},
-    "ganart.launch": {"_spawn"},
+    "ganart.detached": {"start"},
     "ganart.train": {"work"},
 }
 

@@ -6,6 +6,7 @@ import json
 import shutil
 import time
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -22,6 +23,8 @@ from ganart import (
     evaluation,
     export,
     filmconfig,
+    forecast,
+    housekeeping,
     images,
     jobs,
     latent,
@@ -39,10 +42,12 @@ from ganart import (
     workspace,
 )
 from ganart.config import NetworkConfig, TrainConfig
+from ganart.errors import RunError
 from ganart.filmconfig import FilmConfig, Keyframe
+from ganart.forecast import Forecast, TooLargeError
 from ganart.models import Model
 from ganart.networks import Generator
-from ganart.notes import Kept
+from ganart.notes import Kept, Shot
 from ganart.places import Way
 from ganart.run import Run, Status
 from ganart.ui import breed, studio, sums, timeline
@@ -274,6 +279,23 @@ def test_train_from_an_upload_to_a_running_training(picture_folder):
         assert len(run.list_runs()) == 1
     finally:
         launch.stop(started)
+
+
+def test_train_offers_a_night_of_a_fast_card_and_starts_what_could_not_be_measured(store, monkeypatch):
+    fast = Forecast("cpu", 32, 8, 10_000.0, sheet_seconds=0.001, look_seconds=0.001, keep_seconds=0.001)
+    monkeypatch.setattr(forecast, "known", lambda settings: fast)
+    at = open_page("train", dataset=store.name)
+    at = check(at.button(key="budget-Overnight").click().run())
+    (length,) = (field for field in at.number_input if field.label.startswith("Length"))
+    assert 200_000 < length.value < 300_000, "a night at 10,000 pictures a second"
+    for error, disabled in (
+        (RunError("an operation is missing"), False),
+        (TooLargeError("too little memory"), True),
+    ):
+        monkeypatch.setattr(forecast, "known", Mock(side_effect=error))
+        at = check(at.run())
+        assert next(b for b in at.button if b.label == "Start training").disabled == disabled
+        assert ("too little memory" in text_of(at)) == disabled
 
 
 def test_train_with_a_dataset_that_is_gone():
@@ -770,6 +792,74 @@ def test_animate_makes_a_film_that_loops(finished, kind):
     assert path.is_file()
 
 
+def test_animate_plays_its_own_film_whatever_has_its_name_by_now(finished):
+    at = make(frames(open_page("animate", model=finished.id), 8))
+    (mine,) = workspace.folder("exports").iterdir()
+    housekeeping.rename_export(mine.name, "dawn")
+    mine.write_bytes(b"GIF of somebody else")
+    assert "exports/dawn.gif" in text_of(make(at)), "renamed, it is still the film that was asked for"
+    (mine.parent / "dawn.gif").unlink()
+    assert "The film was deleted" in text_of(check(at.run()))
+    assert f"exports/{mine.stem}-2.gif" in text_of(make(at))
+    assert mine.read_bytes() == b"GIF of somebody else"
+
+
+def test_animate_lists_whole_files_alone(finished):
+    for name in ("a.gif", "b.mp4.tmp-12-34", ".deleting-0123.gif", "c.ganart", "d.ganart.tmp-5-6"):
+        (workspace.folder("exports") / name).write_bytes(b"1")
+    at = open_page("animate", model=finished.id)
+    assert any(expander.label == "Made before (2)" for expander in at.expander)
+
+
+def test_animate_makes_what_was_typed_last_before_the_click(finished):
+    at = frames(open_page("animate", model=finished.id), 12)
+    at.number_input(key="film_frames").set_value(20)
+    next(b for b in at.button if b.label == "Make the film").click()  # both reach the page at once
+    job = jobs.Job(Path(check(at.run()).session_state["film_job"]))
+    assert job.request()["film"]["frames"] == 20
+    jobs.cancel(job)
+
+
+def test_animate_says_so_when_there_are_too_many_beats(finished):
+    at = open_page("animate", model=finished.id)
+    at.segmented_control(key="film_unit").set_value("Beats").run()
+    at = check(at.number_input(key="film_bars").set_value(64).run())
+    assert "128 s" in text_of(at) and next(b for b in at.button if b.label == "Make the film").disabled
+    at = check(at.number_input(key="film_bars").set_value(4).run())
+    assert not at.error and not next(b for b in at.button if b.label == "Make the film").disabled
+
+
+def test_animate_keeps_its_settings_while_another_page_is_looked_at(finished):
+    at = frames(open_page("animate", model=finished.id), 12)
+    at.selectbox(key="film_fps").set_value(10).run()
+    at.toggle(key="film_even").set_value(True).run()
+    check(at.switch_page("pages/explore.py").run())
+    at = check(at.switch_page("pages/animate.py").run())
+    assert at.number_input(key="film_frames").value == 12
+    assert (at.selectbox(key="film_fps").value, at.toggle(key="film_even").value) == (10, True)
+
+
+def test_animate_changes_keyframes_as_they_are_by_now(finished):
+    model = models.find_model(finished.id)
+    texts = lambda: [shot.text for shot in timeline.shots(model)]  # noqa: E731
+    at = open_page("animate", model=finished.id)
+    at.text_input(key="more_seeds").set_value("1-3").run()
+    timeline.add(model, [places.of_seed(77, 8)])  # in another tab
+    at.button(key="shot-Later").click().run()
+    assert texts() == ["2", "1", "3", "77"]
+    timeline.put(model, timeline.shots(model)[2:])  # what is picked here is gone there
+    check(at.button(key="shot-Remove").click().run())
+    assert texts() == ["3", "77"]
+
+
+def test_animate_takes_no_more_keyframes_than_a_film_has(finished):
+    model = models.find_model(finished.id)
+    timeline.put(model, [Shot(str(seed), f"Seed {seed}") for seed in range(64)])
+    at = open_page("explore", model=finished.id, at="77")
+    at = check(at.button(key="film").click().run())
+    assert "65 keyframes are too many" in text_of(at) and len(timeline.shots(model)) == 64
+
+
 def test_animate_adds_moves_and_takes_out_keyframes(finished):
     at = open_page("animate", model=finished.id)
     assert [shot.text for shot in timeline.shots(models.find_model(finished.id))] == ["3", "14", "15", "92"]
@@ -821,6 +911,24 @@ def test_animate_asks_for_exactly_the_film_that_a_file_holds(finished, film):
     request = job.request()
     jobs.cancel(job)
     assert filmconfig.from_dict(request["film"]) == film and request["suffix"] == ".webp"
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_animate_says_so_where_it_cannot_ask_for_the_film_that_a_file_holds(finished, exact):
+    at = open_page("animate", model=finished.id)
+    film = FilmConfig("direction", (Keyframe("9"),), 24, direction="ganspace" if exact else "sefa", index=1)
+    at.session_state["film_set"], _ = studio.settings_of(film, ".webp")
+    at.session_state["film_wanted"], at.session_state["film_opened"] = film, "Its settings are here again."
+    told = text_of(check(at.run()))
+    assert ("makes exactly this film" in told) == (not exact) and "Its settings are here again" in told
+
+
+def test_a_film_of_a_checkpoint_comes_back_on_the_checkpoint(finished):
+    at = open_page("animate", model=finished.id)
+    step = next(iter(finished.checkpoints()))
+    at.session_state["switched"] = f"{finished.id}@{step}"
+    at = check(at.run())
+    assert at.selectbox(key="model").value == f"{finished.id}@{step}" and not at.warning
 
 
 def test_animate_says_how_large_a_film_will_be(finished):

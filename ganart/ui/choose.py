@@ -15,12 +15,13 @@ def model() -> Model:
         st.page_link("pages/train.py", label="Train on your pictures", icon=":material/add_photo_alternate:")
         st.stop()
     asked = st.query_params.get("model")
-    if asked is not None and asked not in found:
+    switched = st.session_state.pop("switched", None)
+    for name in {asked, switched} - {None, *found}:
         try:
-            found[asked] = models.find_model(asked)  # a checkpoint of a run, such as 0003-van-gogh@12000
+            found[name] = models.find_model(name)  # a checkpoint of a run, such as 0003-van-gogh@12000
         except GanartError:
-            st.warning(f"There is no model “{asked}” any more. Here is another one.", icon=":material/help:")
-    if (switched := st.session_state.pop("switched", None)) in found:
+            st.warning(f"There is no model “{name}” any more. Here is another one.", icon=":material/help:")
+    if switched in found:
         st.session_state.model = switched
     chosen = found[st.selectbox("Model", list(found), key="model", bind="query-params")]
     try:

@@ -1,7 +1,7 @@
 // Takes pictures from the artist's computer: what is chosen or dropped goes to the disk of the server, four files at a
 // time. The sending belongs to the tab: it goes on while another page is looked at. The page is told of its end alone.
 const AT_ONCE = 4;
-const TRIES = 6;
+const PATIENCE = 30_000; // ms without an answer
 const NO_ROUTE = "The program takes no files here. Start it with “streamlit run app.py”, then choose them again.";
 const zones = new WeakMap();
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -71,15 +71,18 @@ class Sender {
 
   // Asks until there is an answer: the server may be busy, or be started again just now.
   async ask(method, address, body) {
+    let end = 0; // of the patience, since the last answer
     for (let attempt = 1; !this.stopped; attempt++) {
       const answer = await this.once(method, address, body);
-      if (answer.status === 429) await wait(200 + 100 * Math.min(attempt, 20));
-      else if (answer.status && answer.status < 500) return answer;
+      if (answer.status === 429) {
+        end = 0;
+        await wait(200 + 100 * Math.min(attempt, 20));
+      } else if (answer.status && answer.status < 500) return answer;
       else if (answer.status === 507) return answer;
       else if (body instanceof File && !(await readable(body))) return { status: 400, text: "It cannot be read any more." };
-      else if (attempt >= TRIES) {
+      else if (Date.now() > (end ||= Date.now() + PATIENCE)) {
         return { status: 0, text: "The program does not answer. Start it again, then choose the same files to go on." };
-      } else await wait(500 * 2 ** attempt);
+      } else await wait(Math.min(500 * 2 ** attempt, 4000));
     }
     return { status: 0, text: this.stopped };
   }

@@ -167,7 +167,7 @@ def controls(model: Model, way: Way) -> None:
             _link(model, place)
         if kept:
             with st.popover("Name", icon=":material/edit:"):
-                st.session_state.place_name = kept.name
+                page.tell("place_name", kept.name)
                 st.text_input(
                     "Name",
                     max_chars=notes.LONGEST,
@@ -179,7 +179,7 @@ def controls(model: Model, way: Way) -> None:
             "Add to the film",
             icon=":material/movie:",
             key="film",
-            on_click=timeline.add,
+            on_click=timeline.take,
             args=(model, [place]),
             help="As the next keyframe on the page Animate.",
         )

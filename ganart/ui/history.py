@@ -71,7 +71,7 @@ def _go_on_from(run: Run, step: int) -> None:
     settings = run.config()
     with st.popover("Go on from here", icon=":material/undo:"):
         st.caption("A branch: a new run that starts from this state. The run itself stays as it is.")
-        rate = st.segmented_control(
+        st.segmented_control(
             "Learning rate",
             list(LESS),
             default=1.0,
@@ -79,7 +79,7 @@ def _go_on_from(run: Run, step: int) -> None:
             format_func=LESS.__getitem__,
             key="branch_rate",
         )
-        augment = st.segmented_control(
+        st.segmented_control(
             "Altered pictures for the critic",
             list(words.AUGMENT),
             default=settings.augment,
@@ -88,21 +88,27 @@ def _go_on_from(run: Run, step: int) -> None:
             key="branch_augment",
         )
         least = step * settings.batch / 1000
-        kimg = st.number_input(
+        st.number_input(
             "Length in all, in thousand pictures seen",
             least + 1,
             1e6,
             max(settings.kimg, least + 1),
             key="branch_kimg",
         )
-        changes = {"lr": settings.lr * rate, "augment": augment, "kimg": float(kimg)}
         st.button(
             "Start the branch",
             type="primary",
             icon=":material/alt_route:",
-            on_click=branch,
-            args=(run, step, changes),
+            on_click=_branch_as_asked,
+            args=(run, step),
         )
+
+
+def _branch_as_asked(run: Run, step: int) -> None:
+    """In a callback, so from what the fields say now."""
+    state = st.session_state
+    rate = run.config().lr * state.branch_rate
+    branch(run, step, {"lr": rate, "augment": state.branch_augment, "kimg": float(state.branch_kimg)})
 
 
 def longer(run: Run) -> None:
@@ -111,7 +117,7 @@ def longer(run: Run) -> None:
         return
     settings, status = run.config(), run.status()
     with st.popover("Train longer", icon=":material/more_time:"):
-        kimg = st.number_input(
+        st.number_input(
             "Length in all, in thousand pictures seen",
             status.kimg + 1,
             1e6,
@@ -120,23 +126,31 @@ def longer(run: Run) -> None:
         )
         form = settings.networks.size, settings.networks.channels
         stores = {s.name: s for s in list_datasets() if (s.settings.size, s.channels) == form}
-        name = settings.dataset
         if stores:
             names = list(stores)
-            name = st.selectbox(
+            st.selectbox(
                 "Pictures",
                 names,
                 names.index(settings.dataset) if settings.dataset in names else 0,
                 key="longer_pictures",
                 help="To add pictures, prepare the larger folder first; then choose it here.",
             )
-        changes: dict[str, float | str] = {"kimg": float(kimg)}
-        if name in stores:
-            changes |= {"dataset": name, "dataset_hash": stores[name].hash}
         st.caption("A branch: a new run that goes on from the end of this one.")
         st.button(
-            "Go on", type="primary", icon=":material/play_arrow:", on_click=branch, args=(run, None, changes)
+            "Go on",
+            type="primary",
+            icon=":material/play_arrow:",
+            on_click=_longer_as_asked,
+            args=(run, {name: store.hash for name, store in stores.items()}),
         )
+
+
+def _longer_as_asked(run: Run, hashes: dict[str, str]) -> None:
+    """In a callback, so from what the fields say now. hashes: of the datasets that can be chosen."""
+    changes: dict[str, float | str] = {"kimg": float(st.session_state.longer_kimg)}
+    if (name := st.session_state.get("longer_pictures")) in hashes:
+        changes |= {"dataset": name, "dataset_hash": hashes[name]}
+    branch(run, None, changes)
 
 
 def healthy(run: Run, since: int) -> int | None:

@@ -1,5 +1,7 @@
 """The making of a film beside the page, the film on the screen, the files that were made before."""
 
+import contextlib
+import os
 import shutil
 from pathlib import Path
 
@@ -28,16 +30,29 @@ def request(model: Model, asked: Asked) -> dict:
 
 
 def begin(model: Model, asked: Asked) -> None:
-    """In a callback: have it made; what was made before is shown again if it is still there."""
+    """Have it made; what was made before is shown again if it is still there."""
     wanted = request(model, asked)
     job = jobs.find(wanted)
-    if (done := job.result()) is not None and not _exported(done["file"]).is_file():
+    if (done := job.result()) is not None and _exported(done) is None:
         shutil.rmtree(job.folder, ignore_errors=True)
     st.session_state.film_job = str(jobs.begin(wanted).folder)
 
 
-def _exported(name: str) -> Path:
-    return workspace.folder("exports") / Path(name).name
+def _exported(result: dict) -> Path | None:
+    """The film that a job has made, whatever it is called by now; None where it is gone, even if another one has
+    its name."""
+    made = result.get("written"), result["bytes"]
+    return next((path for path, facts in _files() if (facts.st_mtime_ns, facts.st_size) == made), None)
+
+
+def _files() -> list[tuple[Path, os.stat_result]]:
+    """The exports that are whole, newest first; not what is being written or deleted just now."""
+    found = []
+    for path in workspace.folder("exports").iterdir():
+        if path.suffix in (*export.KINDS, ".ganart") and not path.name.startswith("."):
+            with contextlib.suppress(OSError):  # deleted meanwhile
+                found.append((path, path.stat()))
+    return sorted(found, key=lambda item: item[1].st_mtime_ns, reverse=True)
 
 
 def show(model: Model) -> None:
@@ -60,7 +75,7 @@ def show(model: Model) -> None:
         st.error(status.error, icon=":material/error:")
         return
     result = job.result()
-    if result is None or not (file := _exported(result["file"])).is_file():
+    if result is None or (file := _exported(result)) is None:
         st.info("The film was deleted. Make it again.", icon=":material/movie:")
         return
     _play(result, file)
@@ -137,13 +152,12 @@ def size(model: Model, asked: Asked) -> None:
 
 def earlier() -> None:
     """The files that were made before, with their menus."""
-    files = sorted(workspace.folder("exports").glob("*.*"), key=lambda path: path.stat().st_mtime, reverse=True)
-    if not files:
+    if not (files := _files()):
         return
     with st.expander(f"Made before ({len(files)})", icon=":material/folder:"):
-        for path in files[:MOST_EARLIER]:
+        for path, facts in files[:MOST_EARLIER]:
             with st.container(horizontal=True, vertical_alignment="center"):
-                st.markdown(f"{path.name}  :gray[{disk.words(path.stat().st_size)}]")
+                st.markdown(f"{path.name}  :gray[{disk.words(facts.st_size)}]")
                 st.download_button(
                     "Download", path.read_bytes, file_name=path.name, key=f"get-{path.name}", on_click="ignore"
                 )

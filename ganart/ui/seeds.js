@@ -3,6 +3,7 @@
 const walls = new WeakMap();
 const GAP = 4;
 const MOST_SHEETS = 24;
+const PATIENCE = 30_000; // ms for a sheet
 const LAST_SEED = 2 ** 32 - 1;
 
 class Wall {
@@ -152,11 +153,12 @@ class Wall {
   async fetch(number) {
     const { base, query, first, chunk, columns } = this.data;
     const address = `${base}/paint/seeds?${query}&first=${first + number * chunk}&count=${chunk}&columns=${columns}`;
-    for (let attempt = 0; attempt < 20; attempt++) {
+    const end = Date.now() + PATIENCE;
+    for (let attempt = 0; Date.now() < end; attempt++) {
       const answer = await fetch(address).catch(() => null);
       if (answer?.ok) return URL.createObjectURL(await answer.blob());
       if (answer && answer.status !== 429) break;
-      await new Promise((resolve) => setTimeout(resolve, 150 * (attempt + 1)));
+      await new Promise((resolve) => setTimeout(resolve, 150 * Math.min(attempt + 1, 20)));
       if (query !== this.data.query) return null;
     }
     // Without the route the wall ends with the pictures that the page brought.

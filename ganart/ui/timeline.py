@@ -1,6 +1,8 @@
 """The keyframes of a film: in what order, how long each rests, how long the way to the next takes."""
 
 import dataclasses
+import operator
+from collections.abc import Callable
 
 import numpy as np
 import streamlit as st
@@ -20,7 +22,10 @@ FIRST = (3, 14, 15, 92)  # until the artist has chosen
 def shots(model: Model) -> list[Shot]:
     """The keyframes, as they were left."""
     _, card = loaded.generator(model)
-    kept = notes.shots(card.hash)
+    return _or_first(notes.shots(card.hash))
+
+
+def _or_first(kept: list[Shot] | None) -> list[Shot]:
     return [Shot(str(seed), f"Seed {seed}") for seed in FIRST] if kept is None else kept
 
 
@@ -36,10 +41,25 @@ def put(model: Model, kept: list[Shot]) -> None:
 
 
 def add(model: Model, found: list[Place]) -> None:
-    """In a callback: places as the next keyframes; the first ones take the place of those that nobody chose."""
+    """Places as the next keyframes; the first ones take the place of those that nobody chose. Raises InputError
+    where they are too many."""
     _, card = loaded.generator(model)
-    kept = notes.shots(card.hash) or []
-    put(model, [*kept, *(Shot(place.text, place.label) for place in found)])
+
+    def added(kept: list[Shot] | None) -> list[Shot]:
+        all_of_them = [*(kept or []), *(Shot(place.text, place.label) for place in found)]
+        if len(all_of_them) > MOST_KEYFRAMES:
+            raise InputError(
+                f"{len(all_of_them)} keyframes are too many. A film has up to {MOST_KEYFRAMES}; remove some first."
+            )
+        return all_of_them
+
+    notes.change_shots(card.hash, added)
+
+
+@page.error_box()
+def take(model: Model, found: list[Place]) -> None:
+    """In a callback: `add`, or why not."""
+    add(model, found)
 
 
 def show(model: Model) -> None:
@@ -78,21 +98,20 @@ def _tools(model: Model, kept: list[Shot], picked: int) -> None:
     shot, last = kept[picked], len(kept) - 1
 
     def moved(by: int) -> None:
-        order = list(kept)
-        order.insert(picked + by, order.pop(picked))
-        put(model, order)
+        _change(model, picked, shot, lambda order, at: order.insert(at + by, order.pop(at)))
         _pick(picked + by)
 
     def doubled() -> None:
-        put(model, [*kept[: picked + 1], shot, *kept[picked + 1 :]])
+        _change(model, picked, shot, lambda order, at: order.insert(at, shot))
         _pick(picked + 1)
 
     def removed() -> None:
-        put(model, [other for place, other in enumerate(kept) if place != picked])
+        _change(model, picked, shot, lambda order, at: order.pop(at))
 
     def timed() -> None:
         values = {name: st.session_state[f"{name}-{picked}"] for name in ("rest", "way")}
-        put(model, [*kept[:picked], dataclasses.replace(shot, **values), *kept[picked + 1 :]])
+        timed_shot = dataclasses.replace(shot, **values)
+        _change(model, picked, shot, lambda order, at: operator.setitem(order, at, timed_shot))
 
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{picked + 1}**  {shot.name}")
@@ -118,6 +137,21 @@ def _tools(model: Model, kept: list[Shot], picked: int) -> None:
             st.slider(label, low, 4.0, step=0.1, key=f"{name}-{picked}", on_change=timed, help=told)
 
 
+def _change(model: Model, place: int, shot: Shot, change: Callable[[list[Shot], int], object]) -> None:
+    """In a callback: change the keyframes as they are now, around the one that was shown at this place. Another
+    tab may have added some, or taken this one out."""
+    _, card = loaded.generator(model)
+
+    def changed(kept: list[Shot] | None) -> list[Shot]:
+        now = _or_first(kept)
+        at = place if now[place : place + 1] == [shot] else next((i for i, s in enumerate(now) if s == shot), None)
+        if at is not None:
+            change(now, at)
+        return now[:MOST_KEYFRAMES]
+
+    notes.change_shots(card.hash, changed)
+
+
 def _more(model: Model) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         with st.popover("Add seeds", icon=":material/add:"):
@@ -131,10 +165,10 @@ def _more(model: Model) -> None:
                     found,
                     key="more_pins",
                     title="Pins to add",
-                    on_pick=lambda index: add(model, [found[index]]),
+                    on_pick=lambda index: take(model, [found[index]]),
                     across=6,
                 )
-                st.button("Add all of them", on_click=add, args=(model, found))
+                st.button("Add all of them", on_click=take, args=(model, found))
         st.page_link(
             "pages/explore.py", label="Find more", icon=":material/explore:", query_params={"model": model.id}
         )
@@ -145,8 +179,6 @@ def _add_seeds(model: Model) -> None:
     state = st.session_state
     try:
         seeds = latent.parse_seeds(state.more_seeds)
-        if len(seeds) + len(shots(model)) > MOST_KEYFRAMES + len(FIRST):
-            raise InputError(f"{len(seeds)} seeds are too many. A film has up to {MOST_KEYFRAMES} keyframes.")
         _, card = loaded.generator(model)
         add(model, [places.of_seed(seed, card.networks.z_dim) for seed in seeds])
         state.more_seeds = ""

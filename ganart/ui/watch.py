@@ -24,6 +24,7 @@ def watch(run: Run) -> None:
 
 def _live(run: Run, was_active: bool) -> None:
     page.follow()
+    manage.message()  # what its menu did; a click there draws this part of the page alone
     status = run.status()
     if was_active != status.active:
         st.rerun()  # the run has ended or goes on: draw the page anew, without the timer or with it
