@@ -12,6 +12,7 @@ from typing import BinaryIO
 from ganart.errors import DatasetError
 from ganart.limits import limits
 
+SYSTEM_FILES = {"Thumbs.db", "desktop.ini"}  # that a system puts beside pictures
 LINK = "a link or a device, not a file"
 DEVICES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])\s*(\..*)?", re.IGNORECASE)
 MAX_RATIO = 100  # pictures hardly shrink; zeros shrink a thousandfold
@@ -50,7 +51,8 @@ def entries(path: Path) -> Iterator[Entry]:
     real, seen = str(path.resolve()), set()
     for index, entry in enumerate(listed):
         parts = entry.filename.replace("\\", "/").split("/")
-        if entry.is_dir() or "__MACOSX" in parts or parts[-1].startswith(".") or parts[-1] == "Thumbs.db":
+        hidden = any(part.startswith(".") and part not in (".", "..") for part in parts)
+        if entry.is_dir() or "__MACOSX" in parts or hidden or parts[-1] in SYSTEM_FILES:
             continue
         problem = _problem(entry, parts)
         if problem is None and tuple(parts) in seen:
@@ -63,7 +65,7 @@ def entries(path: Path) -> Iterator[Entry]:
 
 def _problem(entry: zipfile.ZipInfo, parts: list[str]) -> str | None:
     """Why one entry is left out, whatever else the zip holds."""
-    if ".." in parts or parts[0] == "" or ":" in parts[0]:
+    if ".." in parts or parts[0] == "" or re.match("[A-Za-z]:", parts[0]):
         return "its name points outside the zip"
     if any(DEVICES.fullmatch(part) for part in parts):
         return "its name is that of a device"

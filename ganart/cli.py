@@ -127,7 +127,9 @@ def _parser() -> argparse.ArgumentParser:
     _film_options(command, seconds=6.0)
 
     command = add(
-        "timelapse", paint.timelapse, "The film of a training: its sheets, or its checkpoints painting anew."
+        "timelapse",
+        paint.timelapse,
+        "The film of a training: its sheets, or its checkpoints painting anew; 1.5 s more on the last picture.",
     )
     command.add_argument("run", help="a run, or a model that came with its sheets")
     command.add_argument(

@@ -51,7 +51,7 @@ def open_picture(data: bytes, size: int) -> Image.Image:
     needed = max(min(MIN_SIDE, size), size // 2)
     if min(width, height) < needed:
         raise UnusableError(f"too small: {width}x{height} px, the shorter side must have {needed} px or more")
-    if image.format == "JPEG":
+    if image.format in ("JPEG", "MPO"):  # of phones: a JPEG with another one behind it
         image.draft(None, (2 * size, 2 * size))
     image.load()
     with contextlib.suppress(SyntaxError, ValueError, TypeError, KeyError, struct.error):

@@ -7,14 +7,31 @@ from ganart.errors import InputError
 
 
 def pick(device: str) -> str:
-    """ "auto" -> "cuda", else "mps", else "cpu"; raises InputError for a device that is not there."""
-    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    """ "auto" -> "cuda", else "mps", else "cpu"; raises InputError for a device that is not there, or that this
+    torch has no code for."""
+    cards = torch.cuda.is_available()
+    if device == "cuda" and cards and not _has_code():
+        raise InputError(
+            "This PyTorch has no code for the graphics card of this computer, which is older than it. Use the "
+            "processor (--device cpu), or install an older PyTorch."
+        )
+    available = {"cuda": cards and _has_code(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if device == "auto":
         return next(name for name, there in available.items() if there)
     if not available.get(device, False):
         there = ", ".join(name for name, is_there in available.items() if is_there)
         raise InputError(f"The device {device} is not available on this computer. Use {there}, or auto.")
     return device
+
+
+def _has_code() -> bool:
+    """Whether this torch was built for the graphics card, or for an older one whose code it can translate."""
+    built = [arch.partition("_") for arch in torch.cuda.get_arch_list()]
+    versions = [(kind, divmod(int(number.rstrip("af")), 10)) for kind, _, number in built if number[:1].isdigit()]
+    if not versions:
+        return True  # AMD's are called otherwise
+    card = torch.cuda.get_device_capability()
+    return any(version <= card and (kind == "compute" or version[0] == card[0]) for kind, version in versions)
 
 
 def free_memory(device: str) -> int:

@@ -20,7 +20,6 @@ LEFT_BEHIND = "it was not sent whole"
 ZIP_AMONG_OTHERS = "a zip among other files: drop it alone"
 LONGEST_NAME = 4096
 LARGEST = 2**53  # that JavaScript counts exactly
-SYSTEM_FILES = {"Thumbs.db", "desktop.ini"}
 Named = tuple[int, tuple[str, int, int]]  # place in the browser's list; label, size, mtime
 
 
@@ -124,7 +123,7 @@ def checked(named: object) -> list[Named]:
         if len(label) > LONGEST_NAME:
             raise InputError(f"The name of “…{shown(label)[-40:]}” is too long. Shorten it, then drop again.")
         parts = label.split("/")
-        if not any(part.startswith(".") for part in parts) and parts[-1] not in SYSTEM_FILES:
+        if not any(part.startswith(".") for part in parts) and parts[-1] not in archive.SYSTEM_FILES:
             found.append((place, (label, int(size), int(mtime))))
     return found
 

@@ -21,7 +21,7 @@ BEATS_IN_A_BAR = 4
 @dataclass(frozen=True)
 class Keyframe:
     """A place that the film goes through (its text, see `places`). rest, way: how long it stays there and how long
-    it takes to the next, as shares of the film's length."""
+    it takes to the next, in proportion to all rests and ways of the film."""
 
     place: str
     rest: float = 0.0

@@ -88,7 +88,7 @@ def _walk(root: Path) -> Iterator[Entry]:
             folders.remove(linked)
         for file in sorted(files):
             path = Path(folder) / file
-            if file.startswith(".") or file in ("Thumbs.db", "desktop.ini"):
+            if file.startswith(".") or file in archive.SYSTEM_FILES:
                 continue  # what the system puts into every folder is no file of the artist's
             plain = path.is_file() and not path.is_symlink()
             length = path.stat().st_size if plain else 0

@@ -100,8 +100,8 @@ def _shown(owner: Run) -> Path:
 
 
 def find_model(text: str) -> Model:
-    """The model that is meant by a path, a run's id or name (alone its best; with @last or @STEP others), or a
-    built-in's name.
+    """The model that is meant by a path, a run's id (alone its best; with @last or @STEP others), the name of an
+    imported or built-in model, or a run's name.
 
     Raises InputError where there is none or where several runs share the name, ModelError for a run that has
     saved nothing yet.
@@ -114,11 +114,14 @@ def find_model(text: str) -> Model:
             raise InputError(f"There is no model file at “{text}”. Check the path.")
         return Model(path.stem, path)
     name, _, part = text.partition("@")
-    if [r for r in run.list_runs() if name in (r.id, r.name)]:
+    runs = run.list_runs()
+    if any(r.id == name for r in runs):
         return _of_run(run.find_run(name), part)
-    for model in [*imported(), *pretrained()]:
+    for model in [*imported(), *pretrained()]:  # as they are listed, whatever runs are called
         if model.id == text:
             return model
+    if any(r.name == name for r in runs):
+        return _of_run(run.find_run(name), part)
     known = ", ".join(model.id for model in list_models()) or "none yet"
     raise InputError(f"There is no model “{text}”. There are: {known}.")
 

@@ -1,13 +1,15 @@
 """Any mode of Pillow's -> plain RGB, a strip at a time, so that a large picture is not in memory several times."""
 
+import functools
 import io
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image, ImageChops, ImageCms
 
 STRIP = 4_000_000  # pixels at a time
 MAX_PROFILE = 16_000_000  # bytes of an ICC profile; those of printers have 0.5 to 3 MB
+BITS, WHITE_IS = 258, 262  # tags of a TIFF: bits of a value; 0 where 0 is white
 SEE_THROUGH = ("RGBA", "LA", "PA", "La", "RGBa")
 
 
@@ -18,7 +20,7 @@ class NotNumbersError(Exception):
 def flatten(image: Image.Image, background: tuple[int, int, int]) -> Image.Image:
     """Any Pillow image -> RGB: deep pixels scaled and not clipped, inks by their profile, transparency laid onto
     `background`. Raises NotNumbersError."""
-    if image.mode == "RGB" and "transparency" not in image.info:
+    if image.mode == "RGB" and "transparency" not in image.info and _profile_transform(image) is None:
         return image
     to_rgb = _conversion(image, background)
     result = Image.new("RGB", image.size)
@@ -38,12 +40,14 @@ def strips(image: Image.Image) -> Iterator[tuple[int, int, int, int]]:
 def _conversion(image: Image.Image, background: tuple[int, int, int]) -> Callable[[Image.Image], Image.Image]:
     """What makes RGB of a strip of this image."""
     if image.mode.startswith("I") or image.mode == "F":
-        top = _top(image)
-        return lambda strip: Image.fromarray(_eight_bits(np.asarray(strip), top)).convert("RGB")
+        top, turned = _top(image), image.mode.startswith("I;16") and _tag(image, WHITE_IS) == 0
+        deep = functools.partial(_eight_bits, top=top, turned=turned)
+        return lambda strip: Image.fromarray(deep(np.asarray(strip))).convert("RGB")
+    transform = _profile_transform(image)
     if image.mode in SEE_THROUGH or "transparency" in image.info:
-        return lambda strip: _onto(strip.convert("RGBA"), background)
-    if (transform := _profile_transform(image)) is not None:
-        return transform.apply
+        return lambda strip: _onto(_see_through(strip.convert("RGBA"), transform), background)
+    if transform is not None:
+        return functools.partial(_by_profile, transform)
     return lambda strip: strip.convert("RGB")
 
 
@@ -52,37 +56,71 @@ def _onto(image: Image.Image, background: tuple[int, int, int]) -> Image.Image:
     return Image.alpha_composite(ground, image).convert("RGB")
 
 
+def _see_through(image: Image.Image, transform: ImageCms.ImageCmsTransform | None) -> Image.Image:
+    if transform is None:
+        return image
+    result = _by_profile(transform, image.convert("RGB"))
+    result.putalpha(image.getchannel("A"))
+    return result
+
+
+def _by_profile(transform: ImageCms.ImageCmsTransform, image: Image.Image) -> Image.Image:
+    """What is grey stays exactly grey: a set of grey pictures is one of one channel."""
+    result = transform.apply(image)
+    if image.mode == "RGB" and _is_grey(image):
+        return result.convert("L").convert("RGB")
+    return result
+
+
+def _is_grey(image: Image.Image) -> bool:
+    red, green, blue = image.split()
+    return not any(ImageChops.difference(one, green).getbbox() for one in (red, blue))
+
+
 def _profile_transform(image: Image.Image) -> ImageCms.ImageCmsTransform | None:
-    """From the inks of the picture, as its own profile has them, to sRGB; from L*a*b* as well. None where Pillow's
-    own conversion has to do."""
-    if image.mode not in ("CMYK", "LAB"):
-        return None
-    data = image.info.get("icc_profile") or b""
+    """From the colours of the picture, as its own profile has them, to sRGB; from L*a*b* as well. None where there
+    is nothing to change, or where Pillow's own conversion has to do."""
+    mode = "RGB" if image.mode == "RGBA" else image.mode
+    return _transform(mode, image.info.get("icc_profile") or b"") if mode in ("RGB", "CMYK", "LAB") else None
+
+
+@functools.lru_cache(maxsize=8)  # the pictures of a folder come from few cameras
+def _transform(mode: str, data: bytes) -> ImageCms.ImageCmsTransform | None:
     try:
-        if image.mode == "LAB":
+        if mode == "LAB":
             source = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
         elif 0 < len(data) <= MAX_PROFILE:
             source = ImageCms.ImageCmsProfile(io.BytesIO(data))
-            if source.profile.xcolor_space.strip() != "CMYK":
+            if source.profile.xcolor_space.strip() != mode:
                 return None
         else:
             return None
-        return ImageCms.buildTransform(
+        transform = ImageCms.buildTransform(
             source,
             ImageCms.createProfile("sRGB"),
-            image.mode,
+            mode,
             "RGB",
             renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
             flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,  # as programs for pictures show it
         )
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         return None  # a damaged profile costs exactness, not the picture
+    return None if mode == "RGB" and _changes_nothing(transform) else transform
+
+
+def _changes_nothing(transform: ImageCms.ImageCmsTransform) -> bool:
+    """Whether colours stay what they are, within two levels: sRGB by any name."""
+    steps = np.linspace(0, 255, 6).astype(np.uint8)
+    colours = np.stack(np.meshgrid(steps, steps, steps), -1).reshape(1, -1, 3)
+    changed = np.asarray(transform.apply(Image.fromarray(colours)))
+    return int(np.abs(changed.astype(int) - colours).max()) <= 2
 
 
 def _top(image: Image.Image) -> float:
     """The value that is white: a picture's type, or what its largest value hints at."""
     if image.mode.startswith("I;16"):
-        return 65535.0
+        bits = _tag(image, BITS)
+        return float(2**bits - 1) if isinstance(bits, int) and 8 < bits < 16 else 65535.0
     largest = -np.inf
     for box in strips(image):
         values = np.asarray(image.crop(box))
@@ -93,6 +131,14 @@ def _top(image: Image.Image) -> float:
     return next((step for step in steps if largest <= step), steps[-1])
 
 
-def _eight_bits(deep: np.ndarray, top: float) -> np.ndarray:
-    """Grey values of 16 or 32 bits or floats -> uint8. Pillow's own conversion would clip them to white."""
-    return np.clip(deep.astype(np.float64) * (255.0 / top) + 0.5, 0, 255).astype(np.uint8)
+def _tag(image: Image.Image, number: int) -> object:
+    """The first value of a TIFF's tag; None where it is no TIFF or has none."""
+    value = getattr(image, "tag_v2", {}).get(number)
+    return value[0] if isinstance(value, tuple) and value else value
+
+
+def _eight_bits(deep: np.ndarray, top: float, turned: bool) -> np.ndarray:
+    """Grey values of 16 or 32 bits or floats -> uint8; turned: 0 is white. Pillow's own conversion would clip them
+    to white."""
+    light = np.clip(deep.astype(np.float64) * (255.0 / top) + 0.5, 0, 255).astype(np.uint8)
+    return 255 - light if turned else light

@@ -44,7 +44,7 @@ def place_of(recipe: dict, model: Model) -> Place:
 
 
 def _first_version(recipe: dict, model: Model, z_dim: int) -> Place:
-    """As version 0.2 wrote it: a seed, variations picked in turn, moves along directions, truncation."""
+    """As it was written at first: a seed, variations picked in turn, moves along directions, truncation."""
     steps = recipe.get("steps", [])
     if len(steps) > 1000 or any(not 0 <= index < 1000 for _, _, index in steps):
         raise InputError(FOREIGN)

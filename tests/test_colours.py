@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from ganart import decode
 
@@ -49,7 +49,11 @@ def srgb(lab: np.ndarray) -> np.ndarray:
     """L*a*b* under D50 -> levels of sRGB, 0 … 255, by the textbook (CIE 15, IEC 61966-2-1, Bradford)."""
     fy = (lab[..., 0] + 16) / 116
     f = np.stack([fy + lab[..., 1] / 500, fy, fy - lab[..., 2] / 200], axis=-1)
-    xyz = np.where(f > 6 / 29, f**3, 3 * (6 / 29) ** 2 * (f - 4 / 29)) * [0.9642, 1.0, 0.8249]
+    return levels(np.where(f > 6 / 29, f**3, 3 * (6 / 29) ** 2 * (f - 4 / 29)) * [0.9642, 1.0, 0.8249])
+
+
+def levels(xyz: np.ndarray) -> np.ndarray:
+    """XYZ under D50 -> levels of sRGB."""
     matrix = [
         [3.1338561, -1.6168667, -0.4906146],
         [-0.9787684, 1.9161415, 0.0334540],
@@ -75,11 +79,36 @@ def press_profile() -> bytes:
     name = b"desc" + bytes(4) + struct.pack(">I", 6) + b"press\0" + bytes(4 + 4 + 2 + 1 + 67)
     white = b"XYZ " + bytes(4) + struct.pack(">3i", 63190, 65536, 54061)
     tags = {b"desc": name, b"cprt": words, b"wtpt": white, b"A2B0": lut}
+    return profile(b"prtr", b"CMYK", b"Lab ", tags)
+
+
+WIDE = np.array([[0.51512, 0.29198, 0.15710], [0.24120, 0.69225, 0.06657], [-0.00105, 0.04189, 0.78407]])
+GAMMA = 563 / 256  # the primaries of a phone's camera, and a plain curve
+
+
+def wide_profile() -> bytes:
+    """An ICC profile (version 2, "mntr", RGB -> XYZ) of colours that sRGB has only in part."""
+    texts = {b"cprt": b"text" + bytes(4) + b"made up\0"}
+    texts[b"desc"] = b"desc" + bytes(4) + struct.pack(">I", 5) + b"wide\0" + bytes(4 + 4 + 2 + 1 + 67)
+    texts[b"wtpt"] = b"XYZ " + bytes(4) + struct.pack(">3i", 63190, 65536, 54061)
+    for letter, column in zip("rgb", WIDE.T, strict=True):
+        texts[f"{letter}XYZ".encode()] = (
+            b"XYZ " + bytes(4) + struct.pack(">3i", *(column * 65536).round().astype(int))
+        )
+        texts[f"{letter}TRC".encode()] = b"curv" + bytes(4) + struct.pack(">IH", 1, 563)
+    return profile(b"mntr", b"RGB ", b"XYZ ", texts)
+
+
+def wide(rgb: np.ndarray) -> np.ndarray:
+    return levels((rgb / 255.0) ** GAMMA @ WIDE.T)
+
+
+def profile(kind: bytes, colours: bytes, between: bytes, tags: dict[bytes, bytes]) -> bytes:
     place, directory, body = 128 + 4 + 12 * len(tags), struct.pack(">I", len(tags)), b""
     for tag, data in tags.items():
         directory += tag + struct.pack(">2I", place + len(body), len(data))
         body += data + bytes(-len(data) % 4)
-    head = struct.pack(">I4sI4s4s4s", place + len(body), b"lcms", 0x02400000, b"prtr", b"CMYK", b"Lab ")
+    head = struct.pack(">I4sI4s4s4s", place + len(body), b"lcms", 0x02400000, kind, colours, between)
     head += struct.pack(">6H", 2026, 1, 1, 0, 0, 0) + b"acsp" + bytes(28)
     return (head + struct.pack(">3i", 63190, 65536, 54061)).ljust(128, b"\0") + directory + body
 
@@ -150,6 +179,33 @@ def moving(format: str) -> Truth:
     return data, np.asarray(frames[0])
 
 
+def wide_gamut(alpha: bool) -> Truth:
+    image = Image.fromarray(COLOURS)
+    if alpha:
+        image.putalpha(128)
+    truth = wide(COLOURS)
+    share = 128 / 255 if alpha else 1.0
+    return encoded(image, "PNG", icc_profile=wide_profile()), truth * share + np.array(GROUND) * (1 - share)
+
+
+def scan(bits: int, white: int) -> Truth:
+    """A grey TIFF by hand: deep, and with 0 as white where `white` is 0."""
+    values = (RAMP * (2**bits - 1)).round().astype(np.uint16)
+    stored = values if white else 2**bits - 1 - values
+    if bits == 12:
+        first, second = stored.ravel()[::2], stored.ravel()[1::2]
+        packed = (
+            np.stack([first >> 4, (first & 15) << 4 | second >> 8, second & 255], 1).astype(np.uint8).tobytes()
+        )
+    else:
+        packed = stored.astype("<u2").tobytes()
+    fields = {256: SIDE, 257: SIDE, 258: bits, 259: 1, 262: white, 273: 122, 277: 1, 278: SIDE, 279: len(packed)}
+    directory = b"".join(struct.pack("<2H2I", tag, 4, 1, value) for tag, value in fields.items())
+    head = b"II*\0" + struct.pack("<IH", 8, len(fields)) + directory + bytes(4)
+    assert len(head) == 122
+    return head + packed, as_rgb(RAMP * 255)
+
+
 def plain(format: str, values: np.ndarray) -> Truth:
     return encoded(Image.fromarray(values), format), values if values.ndim == 3 else as_rgb(values)
 
@@ -157,6 +213,10 @@ def plain(format: str, values: np.ndarray) -> Truth:
 TRUTHS: dict[str, Callable[[], Truth]] = {
     "16-bit grey PNG": lambda: deep("PNG"),
     "16-bit grey TIFF": lambda: deep("TIFF"),
+    "12-bit grey TIFF": lambda: scan(12, white=1),
+    "16-bit grey TIFF, 0 is white": lambda: scan(16, white=0),
+    "RGB PNG of many colours": lambda: wide_gamut(alpha=False),
+    "RGBA PNG of many colours": lambda: wide_gamut(alpha=True),
     "CMYK TIFF with its profile": lambda: cmyk("TIFF", press_profile(), compression="tiff_lzw"),
     "RGBA PNG on a background": lambda: see_through("PNG", grey=False),
     "RGBA TIFF on a background": lambda: see_through("TIFF", grey=False),
@@ -195,6 +255,28 @@ def test_a_cmyk_jpeg_is_converted_by_its_profile():
     data, truth = cmyk("JPEG", press_profile(), quality=100, subsampling=0)
     pixels = decode.prepare(data, SIDE, "centre", GROUND)[0][0].astype(float)
     assert np.abs(pixels - truth).mean() <= 2
+
+
+def test_grey_pictures_with_a_profile_of_colours_stay_grey():
+    data = encoded(Image.fromarray(as_rgb(GREY)), "PNG", icc_profile=wide_profile())
+    pixels, about = decode.prepare(data, SIDE, "centre", GROUND)
+    assert about["grey"] and np.abs(pixels[0] - wide(as_rgb(GREY))).max() <= 2
+
+
+def test_srgb_by_any_name_changes_nothing():
+    data = encoded(
+        Image.fromarray(COLOURS),
+        "PNG",
+        icc_profile=ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(),
+    )
+    assert (decode.prepare(data, SIDE, "centre", GROUND)[0][0] == COLOURS).all()
+
+
+def test_the_picture_of_a_phone_with_another_behind_it_is_decoded_as_fast_as_one():
+    """Such a JPEG calls itself MPO; its decoder can leave out pixels as well."""
+    large = Image.fromarray(COLOURS).resize((1024, 1024))
+    data = encoded(large, "MPO", save_all=True, append_images=[large.resize((64, 64))], quality=95)
+    assert decode.open_picture(data, SIDE).size == (128, 128)
 
 
 def test_the_table_tells_a_profile_from_none():

@@ -70,13 +70,14 @@ def test_a_built_in_model_is_found_by_its_name(shelf, tiny_model):
     assert models.find_model("mnist") == Model("mnist", path)
 
 
-def test_a_path_comes_before_own_names_and_these_before_built_ins(shelf, make_run, tiny_model, monkeypatch):
+def test_a_path_comes_before_names_and_what_is_listed_before_the_name_of_a_run(shelf, make_run, tiny_model, monkeypatch):
     built_in = put_on_shelf(shelf, tiny_model, "mnist")
     assert models.find_model("mnist").path == built_in
     run = make_run("0001-mnist")
-    assert models.find_model("mnist").run == run
+    assert models.find_model("mnist").path == built_in and models.find_model("0001-mnist").run == run
     monkeypatch.chdir(tiny_model.parent)
     (tiny_model.parent / "mnist").write_bytes(tiny_model.read_bytes())
+    built_in.unlink()
     assert models.find_model("mnist").run == run  # without a separator it is a name, whatever lies in the folder
     assert models.find_model("./mnist").path == (tiny_model.parent / "mnist").resolve()
 
@@ -197,3 +198,13 @@ def test_sheets_are_thinned_dense_early_and_keep_both_ends():
     gaps = np.diff(steps)
     assert (np.diff(gaps) >= 0).all(), "sheets should lie ever wider apart"
     assert [step for step, _ in models.thinned(many[:2], 12)] == [0, 4]
+
+
+def test_what_is_listed_is_found_under_its_name_whatever_runs_are_called(make_run, home, tiny_model):
+    for name in ("0001-flowers", "0002-flowers"):
+        make_run(name)
+    (home / "models").mkdir(exist_ok=True)
+    (home / "models" / "flowers.safetensors").write_bytes(tiny_model.read_bytes())
+    for listed in models.list_models():
+        assert models.find_model(listed.id) == listed
+    assert models.find_model("flowers").run is None

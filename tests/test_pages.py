@@ -191,6 +191,20 @@ def test_a_training_can_start_from_a_model(finished, store):
         launch.stop(started)
 
 
+def test_pictures_for_a_model_are_prepared_as_it_paints(make_painter, picture_folder, tmp_path):
+    make_painter("greys", size=28, channels=1)
+    (folder := tmp_path / "colours").mkdir()
+    for path in picture_folder(12).iterdir():
+        path.rename(folder / path.name)
+    at = open_page("train", **{"from": "greys"})
+    at.segmented_control(key="source").set_value("path").run()
+    assert at.selectbox(key="size").value == 28
+    at.text_input(key="path").set_value(str(folder)).run()
+    check(next(b for b in at.button if b.label == "Look at the pictures").click().run())
+    (store,) = dataset.list_datasets()
+    assert (store.settings.size, store.channels) == (28, 1)
+
+
 def test_a_training_starts_from_noise_where_the_model_does_not_fit(finished, picture_folder):
     larger = dataset.prepare(picture_folder(12, size=(80, 80)), config.IntakeConfig(size=64))
     at = open_page("train", **{"from": finished.id, "dataset": larger.name})

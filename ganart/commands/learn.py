@@ -29,7 +29,8 @@ def train_config(options: argparse.Namespace) -> tuple[config.TrainConfig, str]:
                 f"The model {options.model} paints {chosen_preset.networks.size} px pictures, but --size "
                 f"{options.size} was given. Leave --size out."
             )
-    size = options.size or (64 if chosen_preset is None else chosen_preset.networks.size)
+    usual = 64 if chosen_preset is None else chosen_preset.networks.size
+    size = usual if options.size is None else options.size
     names = {store.name for store in dataset.list_datasets()}
     if options.source in names and not workspace.looks_like_path(options.source):
         store = dataset.open_dataset(options.source)

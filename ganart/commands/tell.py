@@ -131,6 +131,11 @@ def forecast(options: argparse.Namespace) -> None:
     form = (options.size or (chosen.size if chosen else 64)), (chosen.channels if chosen else 3)
     if options.dataset is not None:
         store = dataset.open_dataset(options.dataset)
+        if options.size not in (None, store.settings.size):
+            raise InputError(
+                f"The dataset {store.name} has {store.settings.size} px pictures, but --size {options.size} was "
+                "given. Leave --size out."
+            )
         form = store.settings.size, store.channels
     preset = presets.preset(options.preset or presets.usual(*form, device))
     settings = dataclasses.replace(presets.for_dataset(preset, *form, options.width), device=device)

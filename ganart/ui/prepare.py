@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 
 from ganart import config, dataset, images
-from ganart.config import IntakeConfig
+from ganart.config import IntakeConfig, NetworkConfig
 from ganart.dataset import Dataset
 from ganart.errors import GanartError
 from ganart.ui import drop, manage, page
@@ -20,9 +20,9 @@ SHEET = 96  # pictures on the contact sheet
 SHEET_COLUMNS = 12
 
 
-def choose_pictures(usual: int = 64) -> None:
-    """The form that ends in a dataset, whose name is then in the address. usual: the size in px that is offered
-    first."""
+def choose_pictures(networks: NetworkConfig | None = None) -> None:
+    """The form that ends in a dataset, whose name is then in the address. networks: those that will learn them,
+    where that is known: their size is offered first, and the pictures get as many channels."""
     offered = [s for s in SOURCES if s != "path" or page.is_local()]
     source = st.segmented_control(
         "Where are the pictures?",
@@ -41,10 +41,10 @@ def choose_pictures(usual: int = 64) -> None:
             _prepare("mnist", None)
         return
     given = _ask(source)
-    size, crop, background = _ask_shape(usual)
+    size, crop, background = _ask_shape(networks.size if networks else 64)
     asked = st.button("Look at the pictures", type="primary", icon=":material/arrow_forward:", disabled=not given)
     if given and asked:
-        settings = IntakeConfig(size, crop, background)
+        settings = IntakeConfig(size, crop, background, channels=networks.channels if networks else 0)
         _prepare(given, settings)
     if not given:
         st.caption("JPEG, PNG, WebP, AVIF, BMP, GIF or TIFF; 8 at least, 500 or more are better.")
@@ -58,7 +58,7 @@ def _ask(source: str) -> str | Upload | None:
 
 def _ask_shape(usual: int) -> tuple[int, str, tuple[int, int, int]]:
     with st.container(horizontal=True):
-        sizes = [s for s in config.SIZES if s != 28]
+        sizes = [s for s in config.SIZES if s != 28 or usual == 28]
         size = st.selectbox(
             "Size in pixels",
             sizes,

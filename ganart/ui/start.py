@@ -5,7 +5,7 @@ import dataclasses
 import streamlit as st
 
 from ganart import launch, models, presets, run, workspace
-from ganart.config import TrainConfig
+from ganart.config import NetworkConfig, TrainConfig
 from ganart.dataset import Dataset
 from ganart.errors import GanartError
 from ganart.models import Model
@@ -79,10 +79,11 @@ def _initial(store: Dataset) -> Model | None:
         st.warning(f"{error} The training will start from noise.", icon=":material/info:")
         return None
     if (networks.size, networks.channels) != (store.settings.size, store.channels):
+        kind = "colour" if networks.channels == 3 else "grey"
         st.warning(
-            f"{words.model_title(model)} paints {networks.size} px pictures in "
-            f"{'colour' if networks.channels == 3 else 'grey'}, and these are other ones, so the training will "
-            f"start from noise. To start from it, prepare the pictures at {networks.size} px.",
+            f"{words.model_title(model)} paints {networks.size} px pictures in {kind}, and these are other ones, "
+            "so the training will start from noise. To start from it, choose the pictures again, at "
+            f"{networks.size} px: they are then prepared in {kind}.",
             icon=":material/info:",
         )
         return None
@@ -92,17 +93,17 @@ def _initial(store: Dataset) -> Model | None:
     return model
 
 
-def from_line() -> int:
-    """While the pictures are chosen: which model the training will start from, where the address names one -> the
-    size that pictures need for it, in px."""
+def from_line() -> NetworkConfig | None:
+    """While the pictures are chosen: which model the training will start from, where the address names one -> its
+    networks, for which the pictures are prepared."""
     if not (asked := st.query_params.get("from")):
-        return 64
+        return None
     with page.error_box():
         model = models.find_model(asked)
-        size = model.card().networks.size
+        networks = model.card().networks
         st.markdown(f"Choose the pictures that **{words.model_title(model)}** is to learn next.")
-        return size
-    return 64
+        return networks
+    return None
 
 
 def _from_noise() -> None:

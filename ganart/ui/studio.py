@@ -98,7 +98,9 @@ def _pace(with_easing: bool) -> dict:
             persist_state="session",
             help="Timed so that the picture changes at constant speed.",
         )
-        slow = with_easing and st.toggle("Slow at keyframes", key="film_slow", persist_state="session")
+        slow = with_easing and st.toggle(
+            "Slow at keyframes", key="film_slow", persist_state="session", help="Where the pace is not even."
+        )
     return {"even": even, "easing": "smooth" if slow else "linear"}
 
 
@@ -213,6 +215,8 @@ def _length(usual: float, kind: str) -> dict | None:
             except InputError as error:
                 st.error(str(error), icon=":material/error:")
                 return None
+    if kind == GROWTH:
+        st.caption(f"And {filmconfig.REST_SECONDS:g} s on the last picture.")
     return {"frames": frames, "fps": fps}
 
 

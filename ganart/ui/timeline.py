@@ -125,12 +125,12 @@ def _tools(model: Model, kept: list[Shot], picked: int) -> None:
             st.button(name, icon=icon, key=f"shot-{name}", on_click=act, disabled=unable, type="tertiary")
     with st.container(horizontal=True):
         for name, label, low, told in (
-            ("rest", "Rests", 0.0, "How long it stays, as a share of the film."),
+            ("rest", "Rests", 0.0, "How long it stays; 1 is as long as a usual way."),
             (
                 "way",
                 "Way to the next",
                 0.1,
-                "How long the way takes, as a share; at even pace it follows by itself.",
+                "How long the way takes beside the others; at even pace it follows by itself.",
             ),
         ):
             page.tell(f"{name}-{picked}", float(np.clip(getattr(shot, name), low, 4.0)))
