@@ -3,6 +3,9 @@
 import contextlib
 import functools
 import json
+import os
+import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 
@@ -21,29 +24,47 @@ def _lines_of(path: Path) -> "_Lines":
 
 class _Lines:
     """A file of JSON lines, as it was when it was last read: every page that watches a run asks every second, and
-    all of them for the same."""
+    all of them for the same. What was added since is all that is read then."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.seen: tuple[tuple[int, int], tuple[dict, ...]] = (0, 0), ()
+        self.seen = _Seen()
 
     def read(self) -> list[dict]:
-        facts = self.path.stat()
-        stamp = facts.st_mtime_ns, facts.st_size
-        known, values = self.seen
-        if stamp != known:
-            *whole, _ = self.path.read_bytes().split(b"\n")
-            values = tuple(_parsed(whole))
-            self.seen = stamp, values
-        return list(values)
+        seen = self.seen
+        with self.path.open("rb") as file:
+            facts = os.fstat(file.fileno())
+            if facts.st_size != seen.size or facts.st_mtime_ns != seen.time:
+                file.seek(seen.end - len(seen.last))
+                if not seen.last or file.read(len(seen.last)) != seen.last:  # it is another file, or has changed
+                    seen = _Seen()
+                    file.seek(0)
+                *whole, _ = file.read().split(b"\n")
+                values = seen.values + tuple(_parsed(whole))
+                end = seen.end + sum(len(line) + 1 for line in whole)
+                last = whole[-1] + b"\n" if whole else seen.last
+                self.seen = seen = _Seen(facts.st_size, facts.st_mtime_ns, end, last, values)
+        return list(seen.values)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """size, time: of the file. end: of its last whole line, `last`. values: of all whole lines."""
+
+    size: int = 0
+    time: int = 0
+    end: int = 0
+    last: bytes = b""
+    values: tuple[dict, ...] = ()
 
 
 def _parsed(lines: list[bytes]) -> list[dict]:
-    try:  # as one text, which is quicker, and has the names of all lines only once in memory
+    try:  # as one text, which is quicker
         values = json.loads(b"[%b]" % b",".join(lines))
     except (ValueError, RecursionError):
         values = []
         for line in lines:
             with contextlib.suppress(ValueError, RecursionError):
                 values.append(json.loads(line))
-    return [value for value in values if isinstance(value, dict)]
+    # The names of figures are the same in all lines: in memory they are once.
+    return [{sys.intern(name): value[name] for name in value} for value in values if isinstance(value, dict)]

@@ -70,7 +70,9 @@ def test_a_built_in_model_is_found_by_its_name(shelf, tiny_model):
     assert models.find_model("mnist") == Model("mnist", path)
 
 
-def test_a_path_comes_before_names_and_what_is_listed_before_the_name_of_a_run(shelf, make_run, tiny_model, monkeypatch):
+def test_a_path_comes_before_names_and_what_is_listed_before_the_name_of_a_run(
+    shelf, make_run, tiny_model, monkeypatch
+):
     built_in = put_on_shelf(shelf, tiny_model, "mnist")
     assert models.find_model("mnist").path == built_in
     run = make_run("0001-mnist")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 import time
@@ -218,6 +219,27 @@ def test_a_file_of_figures_that_grows_is_in_memory_once(make):
     tracemalloc.stop()
     assert len(target.metrics()) == 2000
     assert held < 2000 * 1000
+
+
+def test_figures_are_those_of_the_file_however_it_changes(make):
+    target = make()
+    path = target.folder / "metrics.jsonl"
+    texts = [
+        b"",
+        b'{"a": 1}\n',
+        b'{"a": 1}\n{"a": 2}\n{"a"',  # the last is being written
+        b'{"a": 1}\n{"a": 2}\n{"a": 3}\n',
+        b'{"a": 1}\n{"a": 2}\n',  # taken back
+        b'{"a": 1}\n{"a": 5}\n{"a": 6}\n',  # another way on
+        b'{"a": 1}\nnonsense\n[7]\n{"a": 5}\n{"a": 6}\n{"b": 7}\n',
+        b"",
+        b'{"a": 9}\n',
+    ]
+    for number, text in enumerate(texts):
+        path.write_bytes(text)
+        os.utime(path, ns=(number, number))
+        lines = [line for line in text.split(b"\n")[:-1] if line.startswith(b"{")]
+        assert target.metrics() == target.metrics() == [json.loads(line) for line in lines], text
 
 
 def test_after_going_back_figures_can_be_added_to_a_torn_file(make):
