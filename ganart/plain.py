@@ -10,6 +10,7 @@ from PIL import Image, ImageChops, ImageCms
 STRIP = 4_000_000  # pixels at a time
 MAX_PROFILE = 16_000_000  # bytes of an ICC profile; those of printers have 0.5 to 3 MB
 BITS, WHITE_IS = 258, 262  # tags of a TIFF: bits of a value; 0 where 0 is white
+REMEMBERED = 1_000_000  # bytes of a profile that is kept for the next picture: those of cameras are far smaller
 SEE_THROUGH = ("RGBA", "LA", "PA", "La", "RGBa")
 
 
@@ -80,8 +81,12 @@ def _is_grey(image: Image.Image) -> bool:
 def _profile_transform(image: Image.Image) -> ImageCms.ImageCmsTransform | None:
     """From the colours of the picture, as its own profile has them, to sRGB; from L*a*b* as well. None where there
     is nothing to change, or where Pillow's own conversion has to do."""
-    mode = "RGB" if image.mode == "RGBA" else image.mode
-    return _transform(mode, image.info.get("icc_profile") or b"") if mode in ("RGB", "CMYK", "LAB") else None
+    mode, data = "RGB" if image.mode == "RGBA" else image.mode, image.info.get("icc_profile") or b""
+    if mode == "LAB":
+        return _transform(mode, b"")
+    if mode not in ("RGB", "CMYK") or not 0 < len(data) <= MAX_PROFILE:
+        return None
+    return _transform(mode, data) if len(data) <= REMEMBERED else _transform.__wrapped__(mode, data)
 
 
 @functools.lru_cache(maxsize=8)  # the pictures of a folder come from few cameras
@@ -89,12 +94,10 @@ def _transform(mode: str, data: bytes) -> ImageCms.ImageCmsTransform | None:
     try:
         if mode == "LAB":
             source = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
-        elif 0 < len(data) <= MAX_PROFILE:
+        else:
             source = ImageCms.ImageCmsProfile(io.BytesIO(data))
             if source.profile.xcolor_space.strip() != mode:
                 return None
-        else:
-            return None
         transform = ImageCms.buildTransform(
             source,
             ImageCms.createProfile("sRGB"),

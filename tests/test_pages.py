@@ -596,14 +596,20 @@ def test_directions_can_be_named(painter):
     assert at.selectbox(key="across").options[:2] == ["the light", "Direction 2"]
 
 
+def name_field(at: AppTest) -> object:
+    """Of the picture that is shown."""
+    (field,) = (field for field in at.text_input if field.label == "Name")
+    return field
+
+
 def test_pictures_are_pinned_liked_and_named(painter):
     at = press(press(open_page("explore", at="7"), "Pin"), "Like")
     assert kept_of(painter) == [Kept("7", "Seed 7", pinned=True, liked=True)]
-    at = check(at.text_input(key="place_name").set_value("  Dawn ").run())
+    at = check(name_field(at).set_value("  Dawn ").run())
     assert "**Dawn**" in text_of(at)
     at = drag(at, 0.3, 0.3)
     at = press(at, "Pin")
-    assert at.text_input(key="place_name").value == "Near seed 7", "it shows another picture's name"
+    assert name_field(at).value == "Near seed 7", "it shows another picture's name"
     assert kept_of(painter) == [
         Kept("7", "Dawn", pinned=True, liked=True),
         Kept(way(at).place.text, "Near seed 7", pinned=True),
@@ -623,7 +629,7 @@ def test_pictures_are_pinned_liked_and_named(painter):
 def test_names_are_shown_as_they_were_typed(painter):
     """A name may come with a file from anywhere; it is to fetch no pictures."""
     at = press(open_page("explore", at="7"), "Pin")
-    at = check(at.text_input(key="place_name").set_value("![](https://else/seen.png)").run())
+    at = check(name_field(at).set_value("![](https://else/seen.png)").run())
     assert "![" not in text_of(at) and r"\!\[\](https\://else/seen.png)" in text_of(at)
 
 
@@ -705,7 +711,7 @@ def test_a_saved_picture_leads_back(painter, make_painter, monkeypatch):
     monkeypatch.setattr(st, "download_button", lambda _, data, **__: made.append(data))
     at = tell(open_page("explore", model="painter", at="7", by="Breeding"), "children", "picked", 3)
     at = press(at, "Pin")
-    at = check(at.text_input(key="place_name").set_value("Dawn").run())
+    at = check(name_field(at).set_value("Dawn").run())
     saved, data = way(at).place, made[-1]()
     with Image.open(io.BytesIO(data)) as png:
         assert png.size == (1024, 1024)
@@ -864,6 +870,29 @@ def test_animate_changes_keyframes_as_they_are_by_now(finished):
     timeline.put(model, timeline.shots(model)[2:])  # what is picked here is gone there
     check(at.button(key="shot-Remove").click().run())
     assert texts() == ["3", "77"]
+
+
+def test_animate_counts_every_click_on_what_is_not_drawn_anew_yet(finished, monkeypatch):
+    model, state = models.find_model(finished.id), {}
+    monkeypatch.setattr(timeline.st, "session_state", state)
+    monkeypatch.setattr(timeline, "_pick", lambda place: state.update(shot=place))
+    timeline.put(model, [Shot(str(seed), f"Seed {seed}") for seed in (3, 14, 15, 92)])
+    buttons, sliders = {}, {}
+    monkeypatch.setattr(timeline.st, "button", lambda name, on_click, **_: buttons.update({name: on_click}))
+    monkeypatch.setattr(
+        timeline.st, "slider", lambda *_, key, on_change, args, **__: sliders.update({key: (on_change, args)})
+    )
+    timeline._tools(model, timeline.shots(model), 1)
+    texts = lambda: [shot.text for shot in timeline.shots(model)]  # noqa: E731
+    buttons["Earlier"](), buttons["Earlier"]()
+    assert (texts(), state["shot"]) == (["14", "3", "15", "92"], 0)
+    buttons["Later"](), buttons["Later"]()
+    assert (texts(), state["shot"]) == (["3", "15", "14", "92"], 2)
+    for value in (0.1, 0.2):
+        state["rest-1"] = value
+        changed, arguments = sliders["rest-1"]
+        changed(*arguments)
+    assert [shot.rest for shot in timeline.shots(model)] == [0, 0, 0.2, 0]
 
 
 def test_animate_takes_no_more_keyframes_than_a_film_has(finished):

@@ -105,9 +105,9 @@ def mark(model: Model, place: Place, **marks: bool) -> None:
 
 
 @page.error_box()
-def _rename(model: Model, place: Place) -> None:
+def _rename(model: Model, place: Place, key: str) -> None:
     _, card = loaded.generator(model)
-    name = st.session_state.place_name.strip()
+    name = st.session_state[key].strip()
     if name and (found := notes.find(card.hash, place.text)):
         notes.keep(card.hash, Kept(place.text, name, found.pinned, found.liked, found.line))
 
@@ -167,13 +167,14 @@ def controls(model: Model, way: Way) -> None:
             _link(model, place)
         if kept:
             with st.popover("Name", icon=":material/edit:"):
-                page.tell("place_name", kept.name)
+                key = f"place_name-{place.text}"  # each its own: no name is heard of as that of the next picture
                 st.text_input(
                     "Name",
+                    kept.name,
                     max_chars=notes.LONGEST,
-                    key="place_name",
+                    key=key,
                     on_change=_rename,
-                    args=(model, place),
+                    args=(model, place, key),
                 )
         st.button(
             "Add to the film",

@@ -1,7 +1,6 @@
 """The keyframes of a film: in what order, how long each rests, how long the way to the next takes."""
 
 import dataclasses
-import operator
 from collections.abc import Callable
 
 import numpy as np
@@ -98,20 +97,33 @@ def _tools(model: Model, kept: list[Shot], picked: int) -> None:
     shot, last = kept[picked], len(kept) - 1
 
     def moved(by: int) -> None:
-        _change(model, picked, shot, lambda order, at: order.insert(at + by, order.pop(at)))
-        _pick(picked + by)
+        def move(order: list[Shot], at: int) -> int:
+            there = min(max(at + by, 0), len(order) - 1)
+            order.insert(there, order.pop(at))
+            return there
+
+        _change(model, picked, shot, move)
 
     def doubled() -> None:
-        _change(model, picked, shot, lambda order, at: order.insert(at, shot))
-        _pick(picked + 1)
+        def double(order: list[Shot], at: int) -> int:
+            order.insert(at, order[at])
+            return at + 1
+
+        _change(model, picked, shot, double)
 
     def removed() -> None:
-        _change(model, picked, shot, lambda order, at: order.pop(at))
+        def remove(order: list[Shot], at: int) -> int:
+            del order[at]
+            return at
 
-    def timed() -> None:
-        values = {name: st.session_state[f"{name}-{picked}"] for name in ("rest", "way")}
-        timed_shot = dataclasses.replace(shot, **values)
-        _change(model, picked, shot, lambda order, at: operator.setitem(order, at, timed_shot))
+        _change(model, picked, shot, remove)
+
+    def timed(name: str) -> None:
+        def time(order: list[Shot], at: int) -> int:
+            order[at] = dataclasses.replace(order[at], **{name: st.session_state[f"{name}-{picked}"]})
+            return at
+
+        _change(model, picked, shot, time)
 
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{picked + 1}**  {shot.name}")
@@ -134,19 +146,22 @@ def _tools(model: Model, kept: list[Shot], picked: int) -> None:
             ),
         ):
             page.tell(f"{name}-{picked}", float(np.clip(getattr(shot, name), low, 4.0)))
-            st.slider(label, low, 4.0, step=0.1, key=f"{name}-{picked}", on_change=timed, help=told)
+            st.slider(label, low, 4.0, step=0.1, key=f"{name}-{picked}", on_change=timed, args=(name,), help=told)
 
 
-def _change(model: Model, place: int, shot: Shot, change: Callable[[list[Shot], int], object]) -> None:
+def _change(model: Model, place: int, shot: Shot, change: Callable[[list[Shot], int], int]) -> None:
     """In a callback: change the keyframes as they are now, around the one that was shown at this place. Another
-    tab may have added some, or taken this one out."""
+    tab may have added some, or taken this one out; this tab may not have heard of its own last click yet.
+
+    change(keyframes, where it is) -> which one is picked from then on.
+    """
     _, card = loaded.generator(model)
 
     def changed(kept: list[Shot] | None) -> list[Shot]:
         now = _or_first(kept)
-        at = place if now[place : place + 1] == [shot] else next((i for i, s in enumerate(now) if s == shot), None)
-        if at is not None:
-            change(now, at)
+        alike = [at for at, other in enumerate(now) if (other.text, other.name) == (shot.text, shot.name)]
+        if alike:
+            _pick(change(now, min(alike, key=lambda at: abs(at - place))))
         return now[:MOST_KEYFRAMES]
 
     notes.change_shots(card.hash, changed)
