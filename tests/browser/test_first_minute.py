@@ -12,7 +12,7 @@ from ganart import dataset, recipes, run
 from ganart.config import IntakeConfig
 
 COUNT = """
-addEventListener('click', event => {
+document.addEventListener('click', event => {
     if (event.isTrusted) sessionStorage.clicks = Number(sessionStorage.clicks || 0) + 1;
 }, true);
 """
