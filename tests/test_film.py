@@ -550,6 +550,7 @@ def test_a_film_is_made_in_a_process_of_its_own(grey, home, out):
     job = jobs.begin(request(grey, config))
     result = jobs.wait(job, lambda done, total: seen.append((done, total)))
     path = home / "exports" / result.pop("file")
+    assert result.pop("written") == path.stat().st_mtime_ns
     assert path.name == "dawn.gif" and job.status().state == "done"
     assert seen == sorted(seen) and all(0 <= done <= total == 80 for done, total in seen)
     report = film.make(grey, config, out / "here.gif")
