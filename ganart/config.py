@@ -8,6 +8,7 @@ from ganart.checks import checked_keys, need, number, one_of, told, whole
 
 SIZES = (28, 32, 64, 128, 256)
 CROPS = ("centre", "fit")
+MOST_KIMG = 1e6  # that a training can be long, in thousands of pictures seen
 AUGMENT_OPS = ("colour", "translation", "cutout")
 CONFIG_VERSION = 1
 
@@ -203,7 +204,7 @@ class TrainConfig:
             "The half-life of the average lies between 0 and 100000 kimg.",
         )
         need(
-            number(self.kimg, 0.001, 1e6),
+            number(self.kimg, 0.001, MOST_KIMG),
             f"The length is {told(self.kimg)} kimg. It is in thousands of pictures, from 0.001 to a million.",
         )
         need(

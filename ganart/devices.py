@@ -10,12 +10,13 @@ def pick(device: str) -> str:
     """ "auto" -> "cuda", else "mps", else "cpu"; raises InputError for a device that is not there, or that this
     torch has no code for."""
     cards = torch.cuda.is_available()
-    if device == "cuda" and cards and not _has_code():
+    usable = cards and _has_code()
+    if device == "cuda" and cards and not usable:
         raise InputError(
-            "This PyTorch has no code for the graphics card of this computer, which is older than it. Use the "
-            "processor (--device cpu), or install an older PyTorch."
+            "This PyTorch has no code for the graphics card of this computer. Use the processor (--device cpu), "
+            "or install a PyTorch that was built for the card."
         )
-    available = {"cuda": cards and _has_code(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    available = {"cuda": usable, "mps": torch.backends.mps.is_available(), "cpu": True}
     if device == "auto":
         return next(name for name, there in available.items() if there)
     if not available.get(device, False):

@@ -21,9 +21,8 @@ class NotNumbersError(Exception):
 def flatten(image: Image.Image, background: tuple[int, int, int]) -> Image.Image:
     """Any Pillow image -> RGB: deep pixels scaled and not clipped, inks by their profile, transparency laid onto
     `background`. Raises NotNumbersError."""
-    if image.mode == "RGB" and "transparency" not in image.info and _profile_transform(image) is None:
+    if (to_rgb := _conversion(image, background)) is None:
         return image
-    to_rgb = _conversion(image, background)
     result = Image.new("RGB", image.size)
     for box in strips(image):
         result.paste(to_rgb(image.crop(box)), box)
@@ -38,8 +37,10 @@ def strips(image: Image.Image) -> Iterator[tuple[int, int, int, int]]:
         yield 0, top, width, min(height, top + rows)
 
 
-def _conversion(image: Image.Image, background: tuple[int, int, int]) -> Callable[[Image.Image], Image.Image]:
-    """What makes RGB of a strip of this image."""
+def _conversion(
+    image: Image.Image, background: tuple[int, int, int]
+) -> Callable[[Image.Image], Image.Image] | None:
+    """What makes RGB of a strip of this image; None where it is that already."""
     if image.mode.startswith("I") or image.mode == "F":
         top, turned = _top(image), image.mode.startswith("I;16") and _tag(image, WHITE_IS) == 0
         deep = functools.partial(_eight_bits, top=top, turned=turned)
@@ -49,7 +50,7 @@ def _conversion(image: Image.Image, background: tuple[int, int, int]) -> Callabl
         return lambda strip: _onto(_see_through(strip.convert("RGBA"), transform), background)
     if transform is not None:
         return functools.partial(_by_profile, transform)
-    return lambda strip: strip.convert("RGB")
+    return None if image.mode == "RGB" else lambda strip: strip.convert("RGB")
 
 
 def _onto(image: Image.Image, background: tuple[int, int, int]) -> Image.Image:

@@ -7,7 +7,8 @@ import shutil
 import signal
 from pathlib import Path
 
-# Networks this small are not worth a second thread: not here, nor in the processes that tests start.
+# Networks this small are not worth a second thread: not here, nor in the processes that tests start. And with
+# several, sums round otherwise: a thread keeps the count that torch had when it first drew.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np

@@ -106,20 +106,20 @@ STEPS = [[0.3, 4, 5], [0.2, 5, 0]]
 MOVES = {"directions": {"kind": "sefa", "amounts": [1.5, 0.0, -2.0]}, "truncation": 0.7}
 
 
-def test_a_seed_as_they_were_written_at_first_is_a_seed(make_painter):
+def test_a_seed_written_the_first_way_is_a_seed(make_painter):
     for more in ({}, {"steps": []}, {"steps": [], "directions": {"kind": "sefa", "amounts": [0.0] * 3}}):
         place = reopen.place_of(recipe_of(seed=9, scale=32, **more), make_painter())
         assert (place.seed, place.label) == (9, "Seed 9")
 
 
-def test_variations_as_they_were_written_at_first_are_found_again(make_painter):
+def test_variations_written_the_first_way_are_found_again(make_painter):
     place = reopen.place_of(recipe_of(seed=9, steps=STEPS, scale=32), make_painter())
     assert place.z.tobytes() == latent.varied(9, STEPS, 8).tobytes()
     assert (place.seed, place.label) == (None, "Seed 9, varied")
 
 
 @pytest.mark.parametrize("kind", directions.KINDS)
-def test_moves_as_they_were_written_at_first_are_found_again(make_painter, kind):
+def test_moves_written_the_first_way_are_found_again(make_painter, kind):
     model = make_painter()
     moves = {**MOVES, "directions": {**MOVES["directions"], "kind": kind}}
     place = reopen.place_of(recipe_of(seed=9, steps=STEPS, scale=32, **moves), model)

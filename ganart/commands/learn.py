@@ -6,7 +6,7 @@ import os
 import sys
 
 from ganart import config, dataset, detached, launch, presets, run, workspace
-from ganart.commands.prepare import prepare_for, prepare_with_bar
+from ganart.commands.prepare import open_with_size, prepare_for, prepare_with_bar
 from ganart.config import IntakeConfig
 from ganart.errors import InputError, ModelError
 from ganart.models import Model
@@ -33,12 +33,7 @@ def train_config(options: argparse.Namespace) -> tuple[config.TrainConfig, str]:
     size = usual if options.size is None else options.size
     names = {store.name for store in dataset.list_datasets()}
     if options.source in names and not workspace.looks_like_path(options.source):
-        store = dataset.open_dataset(options.source)
-        if options.size is not None and options.size != store.settings.size:
-            raise InputError(
-                f"The dataset {store.name} has {store.settings.size} px pictures, but --size {options.size} was "
-                "given. Leave --size out, or give the folder to prepare it anew."
-            )
+        store = open_with_size(options.source, options.size, ", or give the folder to prepare it anew")
     elif options.source == "mnist":
         store = prepare_with_bar("mnist", None if options.size is None else IntakeConfig(size=options.size), None)
     elif options.model is not None and chosen_preset is not None:

@@ -44,6 +44,17 @@ def prepare_with_bar(source: str, settings: IntakeConfig | None, name: str | Non
         return dataset.prepare(source, settings, name, progress)
 
 
+def open_with_size(name: str, size: int | None, otherwise: str = "") -> Dataset:
+    """A prepared dataset; raises InputError where another size was asked for. otherwise: what else can be done."""
+    store = dataset.open_dataset(name)
+    if size not in (None, store.settings.size):
+        raise InputError(
+            f"The dataset {store.name} has {store.settings.size} px pictures, but --size {size} was given. Leave "
+            f"--size out{otherwise}."
+        )
+    return store
+
+
 def prepare_for(source: str, networks: NetworkConfig) -> Dataset:
     """A source as pictures of the form that these networks paint."""
     settings = IntakeConfig(size=networks.size, channels=1 if networks.channels == 1 else 0)

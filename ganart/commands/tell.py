@@ -8,7 +8,7 @@ import sys
 from ganart import config, dataset, doctor, presets, run, workspace
 from ganart import disk as disks
 from ganart import forecast as forecasts
-from ganart.commands.prepare import bar, prepare_for
+from ganart.commands.prepare import bar, open_with_size, prepare_for
 from ganart.errors import GanartError, InputError
 
 
@@ -130,12 +130,7 @@ def forecast(options: argparse.Namespace) -> None:
     chosen = None if options.preset is None else presets.preset(options.preset).networks
     form = (options.size or (chosen.size if chosen else 64)), (chosen.channels if chosen else 3)
     if options.dataset is not None:
-        store = dataset.open_dataset(options.dataset)
-        if options.size not in (None, store.settings.size):
-            raise InputError(
-                f"The dataset {store.name} has {store.settings.size} px pictures, but --size {options.size} was "
-                "given. Leave --size out."
-            )
+        store = open_with_size(options.dataset, options.size)
         form = store.settings.size, store.channels
     preset = presets.preset(options.preset or presets.usual(*form, device))
     settings = dataclasses.replace(presets.for_dataset(preset, *form, options.width), device=device)

@@ -3,12 +3,11 @@
 import streamlit as st
 
 from ganart import disk, forecast
-from ganart.config import TrainConfig
+from ganart.config import MOST_KIMG, TrainConfig
 from ganart.errors import BusyError, GanartError
 from ganart.forecast import Forecast, TooLargeError
 
 LATER = "How long it takes will show once it runs."
-MOST_KIMG = 1e6  # that a training can be long
 ICONS = {
     "yes": ":material/check_circle:",
     "patience": ":material/hourglass_top:",

@@ -4,6 +4,7 @@ import numpy as np
 import streamlit as st
 
 from ganart import images, launch, workspace
+from ganart.config import MOST_KIMG
 from ganart.dataset import list_datasets
 from ganart.errors import GanartError
 from ganart.run import Run
@@ -91,7 +92,7 @@ def _go_on_from(run: Run, step: int) -> None:
         st.number_input(
             "Length in all, in thousand pictures seen",
             least + 1,
-            1e6,
+            MOST_KIMG,
             max(settings.kimg, least + 1),
             key="branch_kimg",
         )
@@ -120,7 +121,7 @@ def longer(run: Run) -> None:
         st.number_input(
             "Length in all, in thousand pictures seen",
             status.kimg + 1,
-            1e6,
+            MOST_KIMG,
             max(settings.kimg, 2 * status.kimg, status.kimg + 1),
             key="longer_kimg",
         )

@@ -5,7 +5,7 @@ import dataclasses
 import streamlit as st
 
 from ganart import launch, models, presets, run, workspace
-from ganart.config import NetworkConfig, TrainConfig
+from ganart.config import MOST_KIMG, NetworkConfig, TrainConfig
 from ganart.dataset import Dataset
 from ganart.errors import GanartError
 from ganart.models import Model
@@ -22,7 +22,7 @@ def settings(store: Dataset) -> None:
     st.number_input(
         "Length, in thousand pictures seen",
         1.0,
-        foretell.MOST_KIMG,
+        MOST_KIMG,
         max(1.0, presets.PRESETS.get(preset.preset, preset).kimg),
         step=10.0,
         key=f"kimg-{key}",  # each recipe has its own usual length

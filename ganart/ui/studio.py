@@ -1,6 +1,7 @@
 """What an artist asks of a film: its way, length, pace, place."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import streamlit as st
 
@@ -35,13 +36,17 @@ class Asked:
 
 def first_kind() -> str:
     """The key of the choice of films; a walk, unless the address says otherwise."""
-    return "kind" if "kind" in st.query_params else _with("kind", WALK)
+    if "kind" not in st.query_params:
+        st.session_state.setdefault("kind", WALK)
+    return "kind"
 
 
-def _with(key: str, value: object) -> str:
-    """The key of a widget that shows this value until it has another one, from the artist or from a file."""
-    st.session_state.setdefault(key, value)
-    return key
+def _kept(key: str, value: object = None) -> dict[str, Any]:
+    """Options of a widget that shows this value until it has another one, from the artist or from a file, and
+    keeps that while other pages are looked at."""
+    if value is not None:
+        st.session_state.setdefault(key, value)
+    return {"key": key, "persist_state": "session"}
 
 
 def settle() -> None:
@@ -59,8 +64,7 @@ def ask(model: Model, kind: str) -> Asked | None:
         list(ways),
         required=True,
         format_func=ways.__getitem__,
-        key=_with(f"film_path_{kind}", first),
-        persist_state="session",
+        **_kept(f"film_path_{kind}", first),
     )
     path = chosen or first  # one is always chosen, but its type leaves that open
     values: dict = {"path": path}
@@ -93,25 +97,18 @@ def ask(model: Model, kind: str) -> Asked | None:
 def _pace(with_easing: bool) -> dict:
     with st.container(horizontal=True):
         even = st.toggle(
-            "Even pace",
-            key="film_even",
-            persist_state="session",
-            help="Timed so that the picture changes at constant speed.",
+            "Even pace", **_kept("film_even"), help="Timed so that the picture changes at constant speed."
         )
         slow = with_easing and st.toggle(
-            "Slow at keyframes", key="film_slow", persist_state="session", help="Where the pace is not even."
+            "Slow at keyframes", **_kept("film_slow"), help="Where the pace is not even."
         )
     return {"even": even, "easing": "smooth" if slow else "linear"}
 
 
 def _grid(rows: int, columns: int) -> tuple[int, int]:
     with st.container(horizontal=True):
-        high = st.number_input(
-            "Rows", 1, filmconfig.MOST_ACROSS, key=_with("film_rows", rows), persist_state="session"
-        )
-        wide = st.number_input(
-            "Columns", 1, filmconfig.MOST_ACROSS, key=_with("film_columns", columns), persist_state="session"
-        )
+        high = st.number_input("Rows", 1, filmconfig.MOST_ACROSS, **_kept("film_rows", rows))
+        wide = st.number_input("Columns", 1, filmconfig.MOST_ACROSS, **_kept("film_columns", columns))
     return high, wide
 
 
@@ -120,52 +117,38 @@ def _loops(model: Model, path: str) -> dict:
     values: dict = {"rows": rows, "columns": columns}
     kept = timeline.keyframes(model)
     source = st.segmented_control(
-        "Begin at",
-        ["Seeds", "Keyframes"],
-        required=True,
-        key=_with("film_source", "Seeds"),
-        persist_state="session",
+        "Begin at", ["Seeds", "Keyframes"], required=True, **_kept("film_source", "Seeds")
     )
     if source == "Seeds":
-        first = st.number_input(
-            "First seed", 0, 2**32 - 1 - rows * columns, key="film_first", persist_state="session"
-        )
+        first = st.number_input("First seed", 0, 2**32 - 1 - rows * columns, **_kept("film_first"))
         values["keyframes"] = tuple(Keyframe(str(first + cell)) for cell in range(rows * columns))
     else:
         timeline.show(model)
         values["keyframes"] = (kept * (rows * columns))[: rows * columns]
     if path == "noise":
-        values["waves"] = st.slider(
-            "From calm to lively", 1, 6, key=_with("film_waves", 2), persist_state="session"
-        )
+        values["waves"] = st.slider("From calm to lively", 1, 6, **_kept("film_waves", 2))
     if path == "direction":
         names = steer.names(model, "ganspace")
         values["index"] = st.selectbox(
             "Along",
             range(len(names)),
             format_func=names.__getitem__,
-            key="film_index",
-            persist_state="session",
+            **_kept("film_index"),
             help="Of the page Explore.",
         )
-        values["reach"] = st.slider(
-            "How far", 0.5, 5.0, step=0.5, key=_with("film_reach", 3.0), persist_state="session"
-        )
+        values["reach"] = st.slider("How far", 0.5, 5.0, step=0.5, **_kept("film_reach", 3.0))
     return values | _pace(with_easing=False)
 
 
 def _growth(model: Model) -> dict:
     wander = st.toggle(
-        "Wander meanwhile",
-        key="film_wander",
-        persist_state="session",
-        help="Goes from keyframe to keyframe while the network learns.",
+        "Wander meanwhile", **_kept("film_wander"), help="Goes from keyframe to keyframe while the network learns."
     )
     if wander:
         timeline.show(model)
         return {"keyframes": timeline.keyframes(model)}
     rows, columns = _grid(3, 3)
-    first = st.number_input("First seed", 0, 2**32 - 1 - rows * columns, key="film_first", persist_state="session")
+    first = st.number_input("First seed", 0, 2**32 - 1 - rows * columns, **_kept("film_first"))
     kept = tuple(Keyframe(str(first + cell)) for cell in range(rows * columns))
     return {"keyframes": kept, "rows": rows, "columns": columns}
 
@@ -173,43 +156,20 @@ def _growth(model: Model) -> dict:
 def _length(usual: float, kind: str) -> dict | None:
     """Frames and frames a second; None where they are too many beats, which then is said."""
     with st.container(horizontal=True):
-        unit = st.segmented_control(
-            "Length in", LENGTHS, required=True, key=_with("film_unit", LENGTHS[0]), persist_state="session"
-        )
-        fps = st.selectbox(
-            "Frames a second", filmconfig.FPS, key=_with("film_fps", 25), persist_state="session", width=130
-        )
+        unit = st.segmented_control("Length in", LENGTHS, required=True, **_kept("film_unit", LENGTHS[0]))
+        fps = st.selectbox("Frames a second", filmconfig.FPS, **_kept("film_fps", 25), width=130)
         if unit == "Seconds":
             seconds = st.number_input(
-                "Seconds",
-                0.5,
-                120.0,
-                step=0.5,
-                key=_with(f"film_seconds_{kind}", usual),
-                persist_state="session",
-                width=130,
+                "Seconds", 0.5, 120.0, step=0.5, **_kept(f"film_seconds_{kind}", usual), width=130
             )
             frames = filmconfig.frame_count(seconds, fps)
         elif unit == "Frames":
             frames = st.number_input(
-                "Frames",
-                2,
-                filmconfig.MOST_FRAMES,
-                key=_with("film_frames", round(usual * 25)),
-                persist_state="session",
-                width=130,
+                "Frames", 2, filmconfig.MOST_FRAMES, **_kept("film_frames", round(usual * 25)), width=130
             )
         else:
-            bpm = st.number_input(
-                "Beats a minute",
-                20.0,
-                400.0,
-                step=1.0,
-                key=_with("film_bpm", 120.0),
-                persist_state="session",
-                width=130,
-            )
-            bars = st.number_input("Bars", 1, 64, key=_with("film_bars", 4), persist_state="session", width=110)
+            bpm = st.number_input("Beats a minute", 20.0, 400.0, step=1.0, **_kept("film_bpm", 120.0), width=130)
+            bars = st.number_input("Bars", 1, 64, **_kept("film_bars", 4), width=110)
             try:
                 frames = filmconfig.beats(bpm, bars, fps)
             except InputError as error:
@@ -225,44 +185,24 @@ def _place() -> tuple[str, dict]:
     names = [*PLACES, "other"]
     titles = {name: place.title for name, place in PLACES.items()} | {"other": "Something else"}
     with st.container(horizontal=True):
-        name = st.selectbox("For", names, format_func=titles.__getitem__, key="film_for", persist_state="session")
+        name = st.selectbox("For", names, format_func=titles.__getitem__, **_kept("film_for"))
         if name != "other":
             place = PLACES[name]
             suffix, width, height = place.suffix, place.width, place.height
         else:
             kinds = {kind: told for kind, (told, _) in export.KINDS.items()}
-            suffix = st.selectbox(
-                "File", list(kinds), format_func=kinds.__getitem__, key="film_suffix", persist_state="session"
-            )
+            suffix = st.selectbox("File", list(kinds), format_func=kinds.__getitem__, **_kept("film_suffix"))
             width = st.number_input(
-                "Width",
-                0,
-                filmconfig.MOST_SIDE,
-                step=2,
-                key="film_width",
-                persist_state="session",
-                help="0: what suits.",
+                "Width", 0, filmconfig.MOST_SIDE, step=2, **_kept("film_width"), help="0: what suits."
             )
             height = st.number_input(
-                "Height",
-                0,
-                filmconfig.MOST_SIDE,
-                step=2,
-                key="film_height",
-                persist_state="session",
-                help="0: what suits.",
+                "Height", 0, filmconfig.MOST_SIDE, step=2, **_kept("film_height"), help="0: what suits."
             )
     with st.container(horizontal=True, vertical_alignment="center"):
-        smooth = st.toggle(
-            "Smooth", key="film_smooth", persist_state="session", help="Scaled by Lanczos, in place of squares."
-        )
+        smooth = st.toggle("Smooth", **_kept("film_smooth"), help="Scaled by Lanczos, in place of squares.")
         background = "000000"
         if width:
-            background = (
-                st.color_picker("Around it", key=_with("film_ground", "#000000"), persist_state="session")
-                .lstrip("#")
-                .lower()
-            )
+            background = st.color_picker("Around it", **_kept("film_ground", "#000000")).lstrip("#").lower()
     return suffix, {"width": width, "height": height, "smooth": smooth, "background": background}
 
 

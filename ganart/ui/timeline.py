@@ -1,6 +1,7 @@
 """The keyframes of a film: in what order, how long each rests, how long the way to the next takes."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -95,45 +96,17 @@ def _pick(index: int) -> None:
 
 def _tools(model: Model, kept: list[Shot], picked: int) -> None:
     shot, last = kept[picked], len(kept) - 1
-
-    def moved(by: int) -> None:
-        def move(order: list[Shot], at: int) -> int:
-            there = min(max(at + by, 0), len(order) - 1)
-            order.insert(there, order.pop(at))
-            return there
-
-        _change(model, picked, shot, move)
-
-    def doubled() -> None:
-        def double(order: list[Shot], at: int) -> int:
-            order.insert(at, order[at])
-            return at + 1
-
-        _change(model, picked, shot, double)
-
-    def removed() -> None:
-        def remove(order: list[Shot], at: int) -> int:
-            del order[at]
-            return at
-
-        _change(model, picked, shot, remove)
-
-    def timed(name: str) -> None:
-        def time(order: list[Shot], at: int) -> int:
-            order[at] = dataclasses.replace(order[at], **{name: st.session_state[f"{name}-{picked}"]})
-            return at
-
-        _change(model, picked, shot, time)
-
+    change = functools.partial(_change, model, picked, shot)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{picked + 1}**  {shot.name}")
         tools = (
-            ("Earlier", ":material/arrow_back:", lambda: moved(-1), picked == 0),
-            ("Later", ":material/arrow_forward:", lambda: moved(1), picked == last),
-            ("Twice", ":material/content_copy:", doubled, len(kept) >= MOST_KEYFRAMES),
-            ("Remove", ":material/delete:", removed, False),
+            ("Earlier", ":material/arrow_back:", functools.partial(_move, by=-1), picked == 0),
+            ("Later", ":material/arrow_forward:", functools.partial(_move, by=1), picked == last),
+            ("Twice", ":material/content_copy:", _double, len(kept) >= MOST_KEYFRAMES),
+            ("Remove", ":material/delete:", _remove, False),
         )
-        for name, icon, act, unable in tools:
+        for name, icon, how, unable in tools:
+            act = functools.partial(change, how)
             st.button(name, icon=icon, key=f"shot-{name}", on_click=act, disabled=unable, type="tertiary")
     with st.container(horizontal=True):
         for name, label, low, told in (
@@ -145,15 +118,38 @@ def _tools(model: Model, kept: list[Shot], picked: int) -> None:
                 "How long the way takes beside the others; at even pace it follows by itself.",
             ),
         ):
-            page.tell(f"{name}-{picked}", float(np.clip(getattr(shot, name), low, 4.0)))
-            st.slider(label, low, 4.0, step=0.1, key=f"{name}-{picked}", on_change=timed, args=(name,), help=told)
+            key = f"{name}-{picked}"
+            page.tell(key, float(np.clip(getattr(shot, name), low, 4.0)))
+            timed = functools.partial(_time, name=name, key=key)
+            st.slider(label, low, 4.0, step=0.1, key=key, on_change=change, args=(timed,), help=told)
 
 
-def _change(model: Model, place: int, shot: Shot, change: Callable[[list[Shot], int], int]) -> None:
+def _move(order: list[Shot], at: int, by: int) -> int:
+    there = min(max(at + by, 0), len(order) - 1)
+    order.insert(there, order.pop(at))
+    return there
+
+
+def _double(order: list[Shot], at: int) -> int:
+    order.insert(at, order[at])
+    return at + 1
+
+
+def _remove(order: list[Shot], at: int) -> int:
+    del order[at]
+    return at
+
+
+def _time(order: list[Shot], at: int, name: str, key: str) -> int:
+    order[at] = dataclasses.replace(order[at], **{name: st.session_state[key]})
+    return at
+
+
+def _change(model: Model, place: int, shot: Shot, how: Callable[[list[Shot], int], int]) -> None:
     """In a callback: change the keyframes as they are now, around the one that was shown at this place. Another
     tab may have added some, or taken this one out; this tab may not have heard of its own last click yet.
 
-    change(keyframes, where it is) -> which one is picked from then on.
+    how(keyframes, where it is) -> which one is picked from then on.
     """
     _, card = loaded.generator(model)
 
@@ -161,7 +157,7 @@ def _change(model: Model, place: int, shot: Shot, change: Callable[[list[Shot], 
         now = _or_first(kept)
         alike = [at for at, other in enumerate(now) if (other.text, other.name) == (shot.text, shot.name)]
         if alike:
-            _pick(change(now, min(alike, key=lambda at: abs(at - place))))
+            _pick(how(now, min(alike, key=lambda at: abs(at - place))))
         return now[:MOST_KEYFRAMES]
 
     notes.change_shots(card.hash, changed)
