@@ -12,10 +12,12 @@ from typing import BinaryIO
 from ganart.errors import DatasetError
 from ganart.limits import limits
 
-SYSTEM_FILES = {"Thumbs.db", "desktop.ini"}  # that a system puts beside pictures
+SYSTEM_FILES = {"Thumbs.db", "desktop.ini", "__MACOSX"}  # that a system puts beside pictures
+IN_THE_CLOUD = ".icloud"  # .NAME.icloud stands for a picture that a Mac has not downloaded
 LINK = "a link or a device, not a file"
 DEVICES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])\s*(\..*)?", re.IGNORECASE)
 MAX_RATIO = 100  # pictures hardly shrink; zeros shrink a thousandfold
+UNPACKED = (".bmp", ".tif", ".tiff")  # pictures that may shrink as far: drawings of few colours
 FREE_RATIO = 1_000_000  # bytes under which the ratio does not matter
 MAX_DIRECTORY = 32_000_000  # bytes; 60,000 entries of common names have 6 MB
 
@@ -28,6 +30,12 @@ class Entry:
     job: dict
     length: int
     problem: str | None
+
+
+def is_hidden(part: str) -> bool:
+    """Whether a file or folder of this name is the system's, and none of the artist's; as `hidden` in drop.js."""
+    cloudy = part.endswith(IN_THE_CLOUD)
+    return (part.startswith(".") and part not in (".", "..") and not cloudy) or part in SYSTEM_FILES
 
 
 def too_many() -> str:
@@ -51,8 +59,7 @@ def entries(path: Path) -> Iterator[Entry]:
     real, seen = str(path.resolve()), set()
     for index, entry in enumerate(listed):
         parts = entry.filename.replace("\\", "/").split("/")
-        hidden = any(part.startswith(".") and part not in (".", "..") for part in parts)
-        if entry.is_dir() or "__MACOSX" in parts or hidden or parts[-1] in SYSTEM_FILES:
+        if entry.is_dir() or any(map(is_hidden, parts)):
             continue
         problem = _problem(entry, parts)
         if problem is None and tuple(parts) in seen:
@@ -75,7 +82,8 @@ def _problem(entry: zipfile.ZipInfo, parts: list[str]) -> str | None:
         return "locked with a password"
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         return "packed in a rare way: make the zip again with another program"
-    if entry.file_size > max(FREE_RATIO, MAX_RATIO * entry.compress_size):
+    flat = parts[-1].lower().endswith(UNPACKED) and entry.file_size <= limits().file_bytes
+    if entry.file_size > max(FREE_RATIO, MAX_RATIO * entry.compress_size) and not flat:
         return f"unpacks to more than {MAX_RATIO} times its size, as zip bombs do"
     return None
 

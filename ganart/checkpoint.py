@@ -178,9 +178,12 @@ def take_in(path: Path) -> str:
     _, card = _tensors_of(data, path.name)
     name = workspace.slug(path.stem)
     target = workspace.folder("models") / f"{name}.safetensors"
-    if target.exists() and read_card(target).hash != card.hash:
-        raise InputError(f"The name “{name}” is taken by another model. Rename the file, then open it again.")
-    write_atomic(target, data)  # what was checked, whatever the file has become
+    built_in = workspace.pretrained_folder() / target.name
+    for other in (target, built_in):
+        if other.exists() and read_card(other).hash != card.hash:
+            raise InputError(f"The name “{name}” is taken by another model. Rename the file, then open it again.")
+    if not built_in.exists():
+        write_atomic(target, data)  # what was checked, whatever the file has become
     return name
 
 

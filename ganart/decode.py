@@ -29,6 +29,8 @@ from ganart.limits import limits
 
 FORMATS = ["JPEG", "PNG", "WEBP", "AVIF", "BMP", "GIF", "TIFF"]
 SUFFIXES = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif", ".bmp", ".gif", ".tif", ".tiff"}
+HEIC_PHOTO = "HEIC photo: export it as JPEG first"
+HEIC_BRANDS = {b"ftypheic", b"ftypheix", b"ftyphevc", b"ftypmif1"}  # in the head of a file, whatever it is called
 MIN_SIDE = 32
 CORNERS = ((0, 0), (1, 1), (1, 0))  # where the second, third and fourth crop lie
 
@@ -100,6 +102,10 @@ def prepare(
         image = plain.flatten(open_picture(data, size), background)
     except plain.NotNumbersError as error:
         raise UnusableError("holds values that are not numbers") from error
+    except UnidentifiedImageError as error:
+        if data[4:12] in HEIC_BRANDS:
+            raise UnusableError(HEIC_PHOTO) from error
+        raise
     digest = hashlib.sha256(f"{image.size}".encode())
     for strip in plain.strips(image):
         digest.update(image.crop(strip).tobytes())
@@ -138,6 +144,8 @@ def reason(error: BaseException) -> str:
         return "a link or a device, not a file"
     if isinstance(error, FileNotFoundError | PermissionError):
         return f"cannot be opened ({error.strerror})"
+    if isinstance(error, OSError) and error.errno is not None:  # the system's, and not a decoder's
+        return f"cannot be read ({error.strerror}): is its drive or cloud away?"
     if isinstance(error, MemoryError):
         return too_hungry()
     return "damaged or incomplete"

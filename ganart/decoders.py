@@ -73,7 +73,7 @@ class Decoder:
         return "made the decoder stop"
 
     def _too_slow(self) -> str:
-        return f"took longer than {self.most.seconds:g} s to decode"
+        return f"took longer than {self.most.seconds:g} s to read and decode"
 
     def _watch(self, process: subprocess.Popen[str]) -> None:
         """End the process when a picture has had its time or its memory; `ask` then sees its pipe closed.

@@ -51,14 +51,12 @@ def ganspace(G: Generator, count: int) -> np.ndarray:
 @torch.inference_mode()
 def _activations(G: Generator, z: Tensor) -> Tensor:
     """What comes out of the first block of convolution, norm and ReLU, (N, features)."""
-    found: list[Tensor] = []
-    block = next(layer for layer in G.layers if isinstance(layer, nn.ReLU))
-    hook = block.register_forward_hook(lambda _, __, output: found.append(output.flatten(1).clone()))
-    try:
-        G(z)
-    finally:
-        hook.remove()
-    return found[0]
+    x = G.first(z)
+    for layer in G.layers:
+        x = layer(x)
+        if isinstance(layer, nn.ReLU):
+            break
+    return x.flatten(1)
 
 
 def _signed(rows: np.ndarray) -> np.ndarray:

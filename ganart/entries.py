@@ -19,6 +19,8 @@ ZIP_BYTES = 1024 * 2**20  # of one zip, where nothing else was set
 LEFT_BEHIND = "it was not sent whole"
 ZIP_AMONG_OTHERS = "a zip among other files: drop it alone"
 LONGEST_NAME = 4096
+NOTED = intake.HEIC | {archive.IN_THE_CLOUD}  # suffixes that say why a file is left out
+KEPT = SUFFIXES | NOTED | {".zip"}
 LARGEST = 2**53  # that JavaScript counts exactly
 Named = tuple[int, tuple[str, int, int]]  # place in the browser's list; label, size, mtime
 
@@ -37,7 +39,7 @@ class Entry:
     def stored(self) -> str:
         """Its name on the disk. What ganart does not read keeps no suffix that means anything."""
         suffix = _suffix(self.label)
-        return f"{self.number:05}{suffix if suffix in SUFFIXES | intake.HEIC | {'.zip'} else '.other'}"
+        return f"{self.number:05}{suffix if suffix in KEPT else '.other'}"
 
     @property
     def key(self) -> tuple[str, int, int]:
@@ -52,7 +54,7 @@ class Entry:
     def unread(self) -> bool:
         """Whether its name or its size of none says enough: such a file is noted, not sent."""
         suffix = _suffix(self.stored)
-        return self.size == 0 or suffix == ".other" or suffix in intake.HEIC
+        return self.size == 0 or suffix == ".other" or suffix in NOTED
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ def checked(named: object) -> list[Named]:
         if len(label) > LONGEST_NAME:
             raise InputError(f"The name of “…{shown(label)[-40:]}” is too long. Shorten it, then drop again.")
         parts = label.split("/")
-        if not any(part.startswith(".") for part in parts) and parts[-1] not in archive.SYSTEM_FILES:
+        if not any(map(archive.is_hidden, parts)):
             found.append((place, (label, int(size), int(mtime))))
     return found
 

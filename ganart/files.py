@@ -33,7 +33,7 @@ class UnwrittenError(GanartError, OSError):
 
 
 def write_atomic(
-    path: Path, data: bytes | bytearray, *, keep_previous: bool = False, durable: bool = True
+    path: Path, data: bytes | bytearray | memoryview, *, keep_previous: bool = False, durable: bool = True
 ) -> None:
     """Replace the file at `path` by `data` in one move.
 

@@ -6,14 +6,14 @@ import secrets
 import shutil
 from pathlib import Path
 
-from ganart import dataset, disk, in_use, jobs, workspace
+from ganart import dataset, disk, in_use, jobs, notes, workspace
 from ganart.dataset import Dataset
 from ganart.errors import DatasetError, GanartError, InputError, ModelError
 from ganart.files import replace_with_retry, sweep_abandoned
 from ganart.run import Run
 
 DELETING = ".deleting-"
-OF_A_MODEL = (".safetensors", ".png", ".md")  # the model, its sheets, its words
+OF_A_MODEL = (".safetensors", ".webp", "-loop.webp", ".md")  # the model, its sheets, its loop, its words
 
 
 # --- the sentence that asks before something goes
@@ -75,6 +75,7 @@ def rename_run(run: Run, name: str) -> Run:
         in_use.check_idle(run)
         renamed = Run(folder.with_name(f"{run.id.partition('-')[0]}-{name}"))
         _move(folder, _free(renamed.folder))
+    notes.renamed(run.id, renamed.id)
     return renamed
 
 
@@ -98,7 +99,7 @@ def rename_model(name: str, new: str) -> Path:
     with in_use.launch_lock():
         files = _model_files(name)
         if new != name:
-            targets = [_free(path.with_name(new + path.suffix)) for path in files]
+            targets = [_free(path.with_name(new + path.name.removeprefix(name))) for path in files]
             for path, target in zip(files, targets, strict=True):
                 _move(path, target)
     return files[0].with_name(f"{new}.safetensors")
@@ -127,6 +128,7 @@ def delete_run(run: Run) -> None:
         folder = _own(run)
         in_use.check_idle(run)
         hidden = _hide(folder)
+    notes.renamed(run.id, None)
     _erase(hidden)
 
 
@@ -194,7 +196,7 @@ def _model_files(name: str) -> list[Path]:
     path = workspace.folder("models") / f"{_plain(name)}.safetensors"
     if not path.is_file():
         raise ModelError(f"There is no imported model “{name}”. Look for it in the list of models.")
-    return [beside for suffix in OF_A_MODEL if (beside := path.with_suffix(suffix)).is_file()]
+    return [beside for end in OF_A_MODEL if (beside := path.with_name(name + end)).is_file()]
 
 
 def _export_path(file: str) -> Path:

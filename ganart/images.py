@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from ganart.errors import ModelError
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -95,6 +97,9 @@ def encode(picture: np.ndarray, format: str = "PNG", **options: object) -> bytes
 
 
 def read_png(data: bytes) -> np.ndarray:
-    """The bytes of a PNG that ganart wrote -> uint8 (H, W, C)."""
-    with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
-        return from_pillow(image.convert("L" if image.mode == "L" else "RGB"))
+    """The bytes of a PNG that ganart wrote -> uint8 (H, W, C). Raises ModelError where they are none."""
+    try:
+        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+            return from_pillow(image.convert("L" if image.mode == "L" else "RGB"))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ModelError("A sheet of pictures is damaged. The model itself is not; go on as before.") from error

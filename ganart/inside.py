@@ -1,5 +1,6 @@
 """A look inside the two networks: what each layer makes of one latent."""
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,15 +23,8 @@ class Stage:
 @torch.inference_mode()
 def generator(G: Generator, z: np.ndarray) -> list[Stage]:
     """z (z_dim,) on its way to a picture: after the dense layer, after each doubling, the picture."""
-    found: list[Stage] = []
-    x = G.dense(torch.from_numpy(z[None].copy()))
-    if isinstance(G.dense_norm, nn.BatchNorm1d):
-        x = G.dense_norm(x)
-    x = x.view(1, -1, G.side, G.side)
-    if isinstance(G.dense_norm, nn.BatchNorm2d):
-        x = G.dense_norm(x)
-    x = torch.relu(x)
-    found.append(_stage("Dense layer, normalised, ReLU", x))
+    x = G.first(torch.from_numpy(z[None].copy()))
+    found = [_stage("Dense layer, normalised, ReLU", x)]
     for layer in G.layers:
         before, x = x.shape[-1], layer(x)
         if x.shape[-1] == 2 * before:
@@ -49,22 +43,17 @@ def discriminator(D: Discriminator, picture: np.ndarray) -> tuple[list[Stage], f
     """A picture as G paints it, float32 (channels, size, size) in [-1, 1], on its way to a logit: after each
     convolution, and the logit; positive means "real". D is in eval mode and looks at one picture alone."""
     found: list[Stage] = []
+    D = copy.deepcopy(D)  # other visitors look at theirs meanwhile, and would hear what is seen here
 
     def keep(index: int, output: Tensor) -> None:
         found.append(_stage(f"Convolution {index + 1} (halved), leaky ReLU", output))
 
-    hooks = [
+    for index, norm in enumerate(D.norms):
         norm.register_forward_hook(
             lambda _, __, output, index=index: keep(index, torch.nn.functional.leaky_relu(output, 0.2))
         )
-        for index, norm in enumerate(D.norms)
-    ]
-    try:
-        count = D.config.pack * max(1, D.config.d_stddev)
-        logits = D(torch.from_numpy(picture[None].copy()).repeat(count, 1, 1, 1))
-    finally:
-        for hook in hooks:
-            hook.remove()
+    count = D.config.pack * max(1, D.config.d_stddev)
+    logits = D(torch.from_numpy(picture[None].copy()).repeat(count, 1, 1, 1))
     return found, float(logits[0])
 
 

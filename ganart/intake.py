@@ -4,13 +4,14 @@ import contextlib
 import os
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from ganart import archive, workspace
 from ganart.archive import LINK, Entry
-from ganart.decode import SUFFIXES, too_large
+from ganart.decode import HEIC_PHOTO, SUFFIXES, too_large
 from ganart.errors import DatasetError
 from ganart.files import sweep_abandoned
 from ganart.limits import limits
@@ -68,7 +69,9 @@ def list_source(path: Path) -> tuple[list[dict | None], list[dict]]:
 def _problem(suffix: str, length: int) -> str | None:
     """Why a file with this suffix and of so many bytes is not even opened."""
     if suffix in HEIC:
-        return "HEIC photo: export it as JPEG first"
+        return HEIC_PHOTO
+    if suffix == archive.IN_THE_CLOUD:
+        return "still in iCloud: download it first"
     if suffix in ARCHIVES:
         return "an archive: unpack it and give the folder"
     if suffix not in SUFFIXES:
@@ -82,21 +85,24 @@ def _walk(root: Path) -> Iterator[Entry]:
     closed: list[OSError] = []
     for folder, folders, files in os.walk(root, onerror=closed.append, followlinks=False):
         inside = Path(folder).relative_to(root)
-        folders[:] = sorted(f for f in folders if not f.startswith("."))
+        folders[:] = sorted(f for f in folders if not archive.is_hidden(f))
         for linked in [f for f in folders if _leads_away(Path(folder) / f, real / inside / f)]:
             yield Entry((inside / linked).as_posix(), {}, 0, LINK)
             folders.remove(linked)
         for file in sorted(files):
-            path = Path(folder) / file
-            if file.startswith(".") or file in archive.SYSTEM_FILES:
+            if archive.is_hidden(file):
                 continue  # what the system puts into every folder is no file of the artist's
-            plain = path.is_file() and not path.is_symlink()
-            length = path.stat().st_size if plain else 0
-            job = {"path": str(real / inside / file)}
-            yield Entry((inside / file).as_posix(), job, length, None if plain else LINK)
-    for error in closed:
-        name = Path(error.filename).relative_to(root).as_posix()
-        yield Entry(name, {}, 0, f"a folder that cannot be opened ({error.strerror})")
+            name = (inside / file).as_posix()
+            try:
+                facts = (Path(folder) / file).lstat()
+            except OSError as error:  # in a folder that may be listed but not entered, or deleted meanwhile
+                yield Entry(name, {}, 0, f"cannot be opened ({error.strerror})")
+                continue
+            problem = None if stat.S_ISREG(facts.st_mode) else LINK
+            yield Entry(name, {"path": str(real / inside / file)}, facts.st_size, problem)
+    for shut in closed:
+        name = Path(shut.filename).relative_to(root).as_posix()
+        yield Entry(name, {}, 0, f"a folder that cannot be opened ({shut.strerror})")
 
 
 def _leads_away(folder: Path, expected: Path) -> bool:

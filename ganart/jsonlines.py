@@ -59,9 +59,10 @@ class _Seen:
 
 
 def _parsed(lines: list[bytes]) -> list[dict]:
-    try:  # as one text, which is quicker
+    values = []
+    with contextlib.suppress(ValueError, RecursionError):  # as one text, which is quicker
         values = json.loads(b"[%b]" % b",".join(lines))
-    except (ValueError, RecursionError):
+    if len(values) != len(lines):
         values = []
         for line in lines:
             with contextlib.suppress(ValueError, RecursionError):

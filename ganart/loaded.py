@@ -1,16 +1,17 @@
 """Models kept loaded for the pages and the picture routes, drawing on one thread: beside a training, a second
 thread costs both more than it gives."""
 
+import contextlib
 import functools
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from ganart import checkpoint, latent, render
+from ganart import checkpoint, latent, notes, render
 from ganart import directions as directions_of
 from ganart.card import Card
-from ganart.errors import InputError, ModelError
+from ganart.errors import GanartError, InputError, ModelError
 from ganart.models import Model
 from ganart.networks import Generator
 
@@ -31,8 +32,17 @@ def _written(model: Model) -> int:
 
 
 def generator(model: Model) -> tuple[Generator, Card]:
-    """G and the card of a model; a run that saves again is loaded again. Raises ModelError."""
-    return _load(str(model.path), _written(model))
+    """G and the card of a model; a run that saves again is loaded again, with its notes. Raises ModelError."""
+    G, card = _load(str(model.path), _written(model))
+    if model.run:
+        _follow(model.id, card.hash)
+    return G, card
+
+
+@functools.lru_cache(maxsize=64)
+def _follow(model_id: str, model_hash: str) -> None:
+    with contextlib.suppress(GanartError):  # where nothing can be written, nothing was noted
+        notes.follow(model_id, model_hash)
 
 
 @functools.lru_cache(maxsize=16)

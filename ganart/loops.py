@@ -18,9 +18,10 @@ def find(model: Model, card: Card) -> Path | None:
 
 
 def draw(model: Model, card: Card) -> Job:
-    """Have it drawn, once."""
+    """Have it drawn, once; again only where the drawing was interrupted."""
     job = jobs.find(_request(model, card))
-    return jobs.begin(_request(model, card)) if job.status() is None else job
+    status = job.status()
+    return jobs.begin(_request(model, card)) if status is None or status.state == "interrupted" else job
 
 
 def _request(model: Model, card: Card) -> dict:

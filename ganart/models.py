@@ -70,6 +70,14 @@ def pretrained() -> list[Model]:
     return [Model(path.stem, path) for path in found]
 
 
+def built_in(name: str) -> Model:
+    """The model of this name that comes with the program, whatever the workspace holds. Raises InputError."""
+    for model in pretrained():
+        if model.id == name:
+            return model
+    raise InputError(f"The model “{name}” that comes with ganart is gone from its folder, pretrained/.")
+
+
 def imported() -> list[Model]:
     """The models that were copied into the workspace."""
     return [Model(path.stem, path) for path in sorted((workspace.home() / "models").glob("*.safetensors"))]

@@ -74,13 +74,17 @@ class Generator(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, z: Tensor) -> Tensor:
+        return self.layers(self.first(z))
+
+    def first(self, z: Tensor) -> Tensor:
+        """What the dense layer makes of z: its smallest maps, (N, channels, side, side)."""
         x = self.dense(z)
         if isinstance(self.dense_norm, nn.BatchNorm1d):
             x = self.dense_norm(x)
         x = x.view(len(z), -1, self.side, self.side)
         if isinstance(self.dense_norm, nn.BatchNorm2d):
             x = self.dense_norm(x)
-        return self.layers(F.relu(x))
+        return F.relu(x)
 
 
 class Discriminator(nn.Module):

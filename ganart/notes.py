@@ -119,6 +119,47 @@ def set_shots(model_hash: str, kept: list[Shot]) -> None:
     change_shots(model_hash, lambda _: kept)
 
 
+def follow(model_id: str, model_hash: str) -> None:
+    """Each save of a run is another model: hand on to it the places and keyframes that were noted about the one
+    which had this id before. Names of directions stay behind: those turn as the training goes on."""
+    before = (read_json(_followed()) or {}).get(model_id)
+    if before == model_hash:
+        return
+    if isinstance(before, str) and ((kept := places(before)) or shots(before) is not None):
+        film = shots(before)
+        with _changing(model_hash) as notes:
+            own = places(model_hash)
+            texts = {place.text for place in own}
+            handed = [place for place in kept if place.text not in texts]
+            notes["places"] = [asdict(place) for place in [*handed, *own][-MOST_PLACES:]]
+            if film is not None and "shots" not in notes:
+                notes["shots"] = [asdict(shot) for shot in film]
+    with _lock():
+        write_json(_followed(), {**(read_json(_followed()) or {}), model_id: model_hash}, durable=False)
+
+
+def renamed(run_id: str, new: str | None) -> None:
+    """A run has another id from here on; None where it is gone: the next of its name begins without notes."""
+    with _lock():
+        ids = read_json(_followed()) or {}
+        found = [name for name in ids if name.partition("@")[0] == run_id]
+        for name in found:
+            model_hash = ids.pop(name)
+            if new is not None:
+                ids[f"{new}{name[len(run_id) :]}"] = model_hash
+        if found:
+            write_json(_followed(), ids, durable=False)
+
+
+def _followed() -> Path:
+    """Which hash a run's model had when it was looked at last."""
+    return workspace.folder("notes") / "followed.json"
+
+
+def _lock() -> filelock.FileLock:
+    return filelock.FileLock(workspace.folder("locks") / "notes.lock")
+
+
 def _tidy(name: str) -> str:
     return " ".join(name.split())[:LONGEST]
 
@@ -140,7 +181,7 @@ def _part(notes: dict, name: str, kind: type[Part]) -> Part:
 @contextlib.contextmanager
 def _changing(model_hash: str) -> Iterator[dict]:
     """The notes, to be changed by nobody else meanwhile; written when the block ends well."""
-    with filelock.FileLock(workspace.folder("locks") / "notes.lock"):
+    with _lock():
         written = read_json(_path(model_hash)) or {}
         if isinstance(version := written.get("version"), int) and version > NOTES_VERSION:
             raise InputError("The notes on this model are of a newer ganart. Update this one to change them.")

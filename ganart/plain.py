@@ -9,6 +9,7 @@ from PIL import Image, ImageChops, ImageCms
 
 STRIP = 4_000_000  # pixels at a time
 MAX_PROFILE = 16_000_000  # bytes of an ICC profile; those of printers have 0.5 to 3 MB
+BRIGHTEST = 16.0  # in a picture of floats whose white is 1
 BITS, WHITE_IS = 258, 262  # tags of a TIFF: bits of a value; 0 where 0 is white
 REMEMBERED = 1_000_000  # bytes of a profile that is kept for the next picture: those of cameras are far smaller
 SEE_THROUGH = ("RGBA", "LA", "PA", "La", "RGBa")
@@ -131,6 +132,8 @@ def _top(image: Image.Image) -> float:
         if not np.isfinite(values).all():
             raise NotNumbersError
         largest = max(largest, float(values.max()))
+    if image.mode == "F" and 1 < largest <= BRIGHTEST:  # light, with highlights beyond white
+        return largest
     steps = [1.0, 255.0, 65535.0] if image.mode == "F" else [255.0, 65535.0, float(2**31 - 1)]
     return next((step for step in steps if largest <= step), steps[-1])
 

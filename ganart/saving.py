@@ -24,7 +24,7 @@ def write_sheet(training: Training, settings: TrainConfig, target: Run, G: Gener
     """The sheet of this step: 6x6 pictures at the latents of the seeds 0 to 35."""
     G = G or sampling_generator(training, settings)
     sheet = render.sheet(G, latent.sample_z(SHEET_SEEDS, settings.networks.z_dim))
-    write_atomic(target.sample_path(training.step), images.encode(sheet), durable=False)
+    write_atomic(target.sample_path(training.step), images.encode(sheet))
 
 
 def save(

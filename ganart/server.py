@@ -34,11 +34,17 @@ LOGIN_ROUTES = ("/auth/login", "/auth/logout", "/oauth2callback")
 Admits = Callable[[Mapping[str, str]], bool]
 NOT_ASKED = (b"accept-encoding", b"if-none-match", b"if-modified-since", b"range")
 NOT_TRUE = (b"content-length", b"etag", b"last-modified", b"accept-ranges")  # of a page that was added to
-HEADERS = [(b"x-content-type-options", b"nosniff"), (b"x-frame-options", b"SAMEORIGIN")]
+HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"SAMEORIGIN"),
+    # Whatever a file from elsewhere gets a page to show, nothing is fetched from there.
+    (b"content-security-policy", b"img-src 'self' data: blob:; media-src 'self' data: blob:"),
+]
 
 
 class SecurityHeaders:
-    """Adds to every response what keeps a browser from guessing types and other sites from framing the app."""
+    """Adds to every response what keeps a browser from guessing types, other sites from framing the app, and
+    pictures from coming from elsewhere."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -109,13 +115,32 @@ class Door:
         self.admits, self.remote = admits, remote
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        status, reason = (0, "") if scope["type"] == "lifespan" else self._refusal(HTTPConnection(scope))
-        if not status:
+        if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
+            return
+        asked = HTTPConnection(scope)
+        status, reason = self._refusal(asked)
+        if not status:
+            await self.app(scope, self._while_admitted(asked, receive), send)
         elif scope["type"] == "http":
             await PlainTextResponse(reason, status)(scope, receive, send)
         else:
             await send({"type": "websocket.close"})  # before it was accepted: the server answers 403
+
+    def _while_admitted(self, asked: HTTPConnection, receive: Receive) -> Receive:
+        """What comes over the websocket of somebody who is logged in, until they are taken off the list: a page
+        asks at its next run only, after what was clicked on it and not at all for its parts."""
+        cookies, admits = asked.cookies, self.admits
+        if asked.scope["type"] != "websocket" or not admits or not admits(cookies):
+            return receive
+
+        async def receive_while_admitted() -> Message:
+            message = await receive()
+            if message["type"] == "websocket.receive" and not admits(cookies):
+                return {"type": "websocket.disconnect", "code": 1008}
+            return message
+
+        return receive_while_admitted
 
     def _refusal(self, asked: HTTPConnection) -> tuple[int, str]:
         """The status and the reason; 0 for who may come in."""

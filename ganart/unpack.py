@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from ganart import card, config, dataset, disk, housekeeping, in_use, launch, workspace
+from ganart import card, config, dataset, disk, housekeeping, images, in_use, jsonlines, launch, workspace
 from ganart.checks import told
 from ganart.config import IntakeConfig, TrainConfig
 from ganart.errors import InputError, ModelError, RunError
@@ -234,17 +234,27 @@ def _check_lines(path: Path) -> None:
                 continue
             except RecursionError as error:
                 raise ModelError(f"Its {path.name} cannot be read.") from error
-            if isinstance(values, dict) and not isinstance(values.get("step"), int):
-                raise ModelError(f"A line of its {path.name} has no step.")
+            if isinstance(values, dict):
+                _check_figures(values, path)
+    for values in jsonlines.read(path):  # as the pages read them
+        _check_figures(values, path)
+
+
+def _check_figures(values: dict, path: Path) -> None:
+    if not isinstance(values.get("step"), int):
+        raise ModelError(f"A line of its {path.name} has no step.")
+    if not all(isinstance(value, int | float | None) for value in values.values()):
+        raise ModelError(f"A line of its {path.name} holds what is no number.")
 
 
 def _check_sheet(path: Path) -> None:
-    """The header of a PNG of a size that pages can show; its pixels are left to the browser."""
+    """A whole PNG of a size that pages can show."""
     with path.open("rb") as file:
         head = file.read(24)
     sides = int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
     if head[:16] != b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" or not all(0 < side <= MAX_SIDE for side in sides):
         raise ModelError(f"Its sheet {path.name} is not a PNG that ganart wrote.")
+    images.read_png(path.read_bytes())
 
 
 def _check_state(path: Path) -> None:
@@ -283,7 +293,7 @@ def _check_dataset(folder: Path, settings: TrainConfig) -> str:
 
 
 def _is_report_line(entry: dict) -> bool:
-    kinds = {"file": str, "ok": bool} | ({} if entry["ok"] else {"reason": str})
+    kinds = {"file": str, "ok": bool} | ({"reason": str} if "reason" in entry or not entry["ok"] else {})
     plain = all(isinstance(value, str | int | float | None) for value in entry.values())
     return plain and all(isinstance(entry[key], kind) for key, kind in kinds.items())
 

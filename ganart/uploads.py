@@ -81,7 +81,8 @@ class Upload:
         """Note what the browser has, given as a list of [relative path, bytes, modified in ms].
 
         Returns {"send": [[place in the list, number]], "there": files that need not be sent, "refused": [[place,
-        reason]]}. A file of the same path and other facts replaces the one before. Hidden files are passed over,
+        reason]], "replaced": files that had arrived}. A file of the same path and other facts replaces the one
+        before. Hidden files are passed over,
         as in a folder. Raises InputError where it is no such list or too much, FullError where the disk has no
         room for it; the upload is as it was then.
         """
@@ -98,12 +99,14 @@ class Upload:
             for entry in lacking:
                 if entry.unread:
                     (self.files / entry.stored).touch()
-            for number in before.by_number.keys() - index.by_number.keys():
-                (self.files / before.by_number[number].stored).unlink(missing_ok=True)
+            gone = [before.by_number[number].stored for number in before.by_number.keys() - index.by_number.keys()]
+            for stored in gone:
+                (self.files / stored).unlink(missing_ok=True)
         named_now = [(place, index.by_number[number]) for number, place in places.items()]
         send = [[place, entry.number] for place, entry in named_now if entry.number in wanted]
         refused = [[place, entry.reason] for place, entry in named_now if entry.reason]
-        return {"send": send, "there": len(places) - len(send) - len(refused), "refused": refused}
+        kept = len(places) - len(send) - len(refused)
+        return {"send": send, "there": kept, "refused": refused, "replaced": len(there.intersection(gone))}
 
     def settle(self) -> None:
         """Go on without the files that have not arrived; the report will say so of each."""

@@ -36,10 +36,11 @@ def folder(kind: str) -> Path:
     return path
 
 
-def slug(text: str) -> str:
-    """A name of the allowed form made from any text: "Van Gogh's" -> "van-gogh-s"."""
+def slug(text: str, otherwise: str = "pictures") -> str:
+    """A name of the allowed form made from any text: "Van Gogh's" -> "van-gogh-s"; `otherwise` where none of its
+    letters can stand in one."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:32].strip("-") or "pictures"
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:32].strip("-") or otherwise
 
 
 def check_name(name: str) -> str:

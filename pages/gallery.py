@@ -3,7 +3,7 @@
 import streamlit as st
 
 from ganart import dataset, models, run
-from ganart.ui import cards, gallery, manage, page, words
+from ganart.ui import cards, gallery, manage, page, start
 
 page.start()
 
@@ -12,13 +12,8 @@ st.caption("Every picture here is painted by a network. Step inside one, or teac
 
 manage.message()
 gallery.while_away()
+start.under_way()
 runs, stores = run.list_runs(), dataset.list_datasets()
-for item in (each for each in runs if each.status().active):
-    status = item.status()
-    with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        page.state_badge(status)
-        st.markdown(f"**{words.run_title(item)}**  {words.progress(status)}")
-        st.page_link("pages/train.py", label="Watch", icon=":material/visibility:", query_params={"run": item.id})
 
 found = models.list_models()
 if not found:

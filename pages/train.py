@@ -54,6 +54,6 @@ elif asked_dataset:
         start.settings(store)
 else:
     st.title("Train")
-    start.active_run()
+    start.under_way()
     prepare.choose_pictures(start.from_line())
     start.earlier_runs()

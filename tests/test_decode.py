@@ -89,6 +89,11 @@ def test_a_float_tiff_of_0_to_1_covers_all_levels():
     assert_near(prepared(encoded(Image.fromarray(ramp().astype(np.float32)), "TIFF")), as_rgb(ramp() * 255))
 
 
+def test_highlights_beyond_white_do_not_make_a_float_tiff_black():
+    light = (ramp() * 1.25).astype(np.float32)
+    assert_near(prepared(encoded(Image.fromarray(light), "TIFF")), as_rgb(ramp() * 255))
+
+
 def test_a_float_tiff_that_is_not_all_numbers_is_refused():
     values = ramp().astype(np.float32)
     values[5, 5] = np.nan

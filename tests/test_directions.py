@@ -1,5 +1,7 @@
 """Directions found in G itself: orthonormal, the same every time, and what they promise to change."""
 
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -102,3 +104,23 @@ def test_a_strip_goes_from_minus_to_plus_through_the_middle_and_changes_nothing_
     across = found - np.outer(found @ direction, direction)
     np.testing.assert_allclose(across, np.tile(across[0], (5, 1)), atol=1e-5)
     np.testing.assert_allclose(found[2], z - (z @ direction) * direction, atol=1e-5)
+
+
+@pytest.mark.parametrize("form", FORMS, ids=["family", "article", "nearest"])
+def test_they_are_the_same_while_others_paint(form):
+    """The pages' G is one for all, and a hand on the pad paints with it meanwhile."""
+    G = lively(form)
+    expected, ended = directions.ganspace(G, 4), threading.Event()
+
+    def paint() -> None:
+        while not ended.is_set():
+            render.pictures(G, latent.sample_z([1], form.z_dim))
+
+    painter = threading.Thread(target=paint)
+    painter.start()
+    try:
+        for _ in range(5):
+            np.testing.assert_array_equal(directions.ganspace(G, 4), expected)
+    finally:
+        ended.set()
+        painter.join()

@@ -11,6 +11,7 @@ import socket
 import time
 import traceback
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -171,6 +172,24 @@ def meet(*headers: tuple[bytes, bytes], kind: str = "http", path: str = "/", loc
     scope = {"type": kind, "method": "GET", "path": path, "headers": list(headers), "server": (local, 8501)}
     asyncio.run(server.Door(inside, **{"hosts": ["localhost", "*.studio.example"], **door})(scope, None, collect))
     return sent[0].get("status", sent[0].get("type"))
+
+
+def test_who_is_taken_off_the_list_is_heard_no_more():
+    """What comes over a websocket is answered outside of a page's script, too: its parts, what is clicked."""
+    allowed, heard = {"listed": True}, []
+
+    async def inside(scope: dict, receive: Callable, send: object) -> None:
+        for _ in range(2):
+            heard.append((await receive())["type"])
+            allowed["listed"] = False
+
+    async def receive() -> dict:
+        return {"type": "websocket.receive", "text": "a click"}
+
+    scope = {"type": "websocket", "path": "/", "headers": [(b"host", b"localhost")], "server": ("::1", 8501)}
+    door = server.Door(inside, ["localhost"], admits=lambda cookies: allowed["listed"])
+    asyncio.run(door(scope, receive, None))
+    assert heard == ["websocket.receive", "websocket.disconnect"]
 
 
 def test_an_app_that_another_server_opened_wide_answers_this_computer_alone():

@@ -18,7 +18,7 @@ import pytest
 from mutants import mutant, share
 from PIL import Image
 
-from ganart import dataset, decode, decoders, intake, workspace
+from ganart import archive, dataset, decode, decoders, intake, workspace
 from ganart.config import IntakeConfig
 from ganart.decoders import Decoder
 from ganart.errors import DatasetError, GanartError, InputError
@@ -359,6 +359,38 @@ def test_a_folder_that_cannot_be_opened_is_named(tmp_path, monkeypatch):
     assert reasons(store) == {"closed": "a folder that cannot be opened (Permission denied)"}
 
 
+def test_files_that_may_be_listed_and_not_looked_at_are_named(tmp_path, monkeypatch):
+    folder, real = many(tmp_path / "art"), Path.lstat
+    many(folder / "shut", 2)
+
+    def lstat(path: Path) -> os.stat_result:
+        if path.parent.name == "shut":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(Path, "lstat", lstat)
+    store = dataset.prepare(folder, SMALL)
+    assert set(reasons(store).values()) == {"cannot be opened (Permission denied)"} and len(reasons(store)) == 2
+
+
+def test_what_is_still_in_the_cloud_is_named(tmp_path):
+    folder = many(tmp_path / "art")
+    (folder / ".IMG_1.jpg.icloud").write_bytes(b"bplist00")
+    store = dataset.prepare(folder, SMALL)
+    assert reasons(store) == {".IMG_1.jpg.icloud": "still in iCloud: download it first"}
+
+
+def test_a_file_that_its_drive_does_not_give_is_not_called_damaged():
+    assert decode.reason(OSError(5, "Input/output error")).startswith("cannot be read (Input/output error)")
+    assert decode.reason(OSError("image file is truncated")) == "damaged or incomplete"
+
+
+@pytest.mark.parametrize("brand", sorted(decode.HEIC_BRANDS))
+def test_a_heic_photo_by_another_name_is_called_one(brand):
+    with pytest.raises(decode.UnusableError, match="HEIC photo: export it as JPEG"):
+        decode.prepare(b"\0\0\0\x18" + brand + bytes(100), 32, "centre", (0, 0, 0))
+
+
 @posix
 def test_a_file_that_became_a_link_or_a_pipe_since_it_was_listed_is_not_opened(tmp_path, decoder):
     (tmp_path / "secret.png").write_bytes(png(0))
@@ -441,12 +473,29 @@ def test_a_zip_by_the_name_of_a_picture_is_none(tmp_path):
 
 
 def test_zeros_packed_a_thousandfold_are_left_out(tmp_path):
-    path = zipped(tmp_path / "bomb.zip", {"a.bmp": bytes(40_000_000), "b.png": bytes(60_000_000)}, 8)
+    path = zipped(tmp_path / "bomb.zip", {"a.bmp": bytes(60_000_000), "b.png": bytes(40_000_000)}, 8)
     started = time.perf_counter()
     _, report = intake.list_source(path)
     assert time.perf_counter() - started < 1
     found = {line["file"]: line["reason"] for line in report if not line["ok"]}
     assert found == dict.fromkeys(("a.bmp", "b.png"), "unpacks to more than 100 times its size, as zip bombs do")
+
+
+def test_flat_drawings_that_were_saved_unpacked_are_taken(tmp_path):
+    rng = np.random.default_rng(0)
+
+    def drawing() -> bytes:
+        squares = rng.integers(0, 2, (16, 16, 1), np.uint8) * np.uint8(255)
+        image = Image.fromarray(np.kron(squares, np.ones((64, 64, 3), np.uint8)))
+        image.save(file := io.BytesIO(), "BMP")
+        return file.getvalue()
+
+    path = zipped(tmp_path / "art.zip", {f"{number}.bmp": drawing() for number in range(10)}, 8)
+    with zipfile.ZipFile(path) as packed:
+        drawings = [entry for entry in packed.infolist() if entry.filename.endswith(".bmp")]
+    assert min(entry.file_size / entry.compress_size for entry in drawings) > archive.MAX_RATIO
+    store = dataset.prepare(path, SMALL)
+    assert store.count == 18 and reasons(store) == {}
 
 
 def test_a_size_that_is_not_true_unpacks_no_more_than_a_file_may_have(tmp_path, decoder):

@@ -223,3 +223,32 @@ def test_times_that_no_film_can_have_are_the_usual_ones(value):
 def test_keyframes_that_are_no_list_are_none_that_can_be_used(shots):
     write_json(workspace.folder("notes") / "abc.json", {"version": 1, "shots": shots})
     assert notes.shots("abc") == []
+
+
+def test_a_run_that_saves_again_keeps_its_places_and_keyframes():
+    notes.follow("0001-run", "aaa")
+    notes.keep("aaa", Kept("3", "Dawn", pinned=True))
+    notes.name_direction("aaa", "sefa", 0, "light")
+    notes.set_shots("aaa", [Shot("5", "Seed 5")])
+    notes.keep("bbb", Kept("4", "Dusk", liked=True))  # a click that came before the page heard of the save
+    notes.follow("0001-run", "bbb")
+    assert [place.name for place in notes.places("bbb")] == ["Dawn", "Dusk"]
+    assert notes.shots("bbb") == [Shot("5", "Seed 5")]
+    assert notes.direction_names("bbb", "sefa") == {}, "its directions are others now"
+    notes.keep("bbb", Kept("3", "Dawn"))
+    notes.follow("0001-run", "bbb")
+    assert [place.name for place in notes.places("bbb")] == ["Dusk"], "what was taken off came back"
+    notes.follow("0002-other", "ccc")
+    assert notes.places("ccc") == [] and notes.shots("ccc") is None
+
+
+def test_notes_go_with_a_run_of_another_name_and_end_with_it():
+    notes.follow("0001-run", "aaa")
+    notes.follow("0001-run@last", "bbb")
+    notes.keep("aaa", Kept("3", "Dawn", pinned=True))
+    notes.renamed("0001-run", "0001-monet")
+    notes.follow("0001-monet", "ccc")
+    assert [place.name for place in notes.places("ccc")] == ["Dawn"]
+    notes.renamed("0001-monet", None)
+    notes.follow("0001-monet", "ddd")
+    assert notes.places("ddd") == []

@@ -415,6 +415,7 @@ def test_every_answer_carries_what_keeps_a_browser_from_mischief(painter):
     for answer in answers:
         assert answer.headers.getlist("x-content-type-options") == ["nosniff"]
         assert answer.headers.getlist("x-frame-options") == ["SAMEORIGIN"]
+        assert "img-src 'self' data: blob:" in answer.headers["content-security-policy"]
 
 
 # --- what is no model

@@ -178,6 +178,12 @@ def test_figures_come_back_in_order(make):
     assert target.metrics() == lines
 
 
+def test_two_objects_in_one_line_are_none(make):
+    target = make()
+    (target.folder / "metrics.jsonl").write_bytes(b'{"step": 1}\n{"step": 2},{"a": 0}\n{"step": 3}\n')
+    assert target.metrics() == [{"step": 1}, {"step": 3}]
+
+
 def test_a_torn_last_line_of_figures_is_left_out(make):
     target = make()
     lines = [{"step": 1, "loss_D": 1.25}, {"step": 2, "loss_D": 1.5}]

@@ -148,7 +148,7 @@ def upload(home) -> Upload:
 @pytest.fixture
 def one(upload) -> Upload:
     """An upload that waits for one file of 6 bytes, under number 0."""
-    assert announce(upload, ("a.jpg", 6, 1)) == {"send": [[0, 0]], "there": 0, "refused": []}
+    assert announce(upload, ("a.jpg", 6, 1)) == {"send": [[0, 0]], "there": 0, "refused": [], "replaced": 0}
     return upload
 
 
@@ -179,21 +179,22 @@ def test_what_is_there_already_is_not_asked_for_again(upload):
     announce(upload, *files)
     put(upload, 1, b"abc")
     again = uploads.find(upload.token)  # as after a reload, or a restart of the server
-    assert announce(again, *files) == {"send": [[0, 0], [2, 2]], "there": 1, "refused": []}
-    assert announce(again, files[1], ("p/d.jpg", 3, 1)) == {"send": [[1, 3]], "there": 1, "refused": []}
+    assert announce(again, *files) == {"send": [[0, 0], [2, 2]], "there": 1, "refused": [], "replaced": 0}
+    more = announce(again, files[1], ("p/d.jpg", 3, 1))
+    assert more == {"send": [[1, 3]], "there": 1, "refused": [], "replaced": 0}
     assert [entry.label for entry in again.missing()] == ["p/a.jpg", "p/c/a.jpg", "p/d.jpg"]
 
 
 @pytest.mark.parametrize("newer", [("a.jpg", 6, 2), ("a.jpg", 7, 1)])
 def test_a_file_that_was_changed_meanwhile_replaces_the_one_before(one, newer):
     put(one, 0, b"abcdef")
-    assert announce(one, newer) == {"send": [[0, 1]], "there": 0, "refused": []}
+    assert announce(one, newer) == {"send": [[0, 1]], "there": 0, "refused": [], "replaced": 1}
     assert on_disk(one) == {} and put(one, 0, b"abcdef").status == 404
     assert announce(one, ("a.jpg", 6, 1))["send"] == [[0, 2]], "a number was given twice"
 
 
 def test_the_same_file_named_twice_is_sent_once(upload):
-    assert announce(upload, *[("a.jpg", 3, 1)] * 3) == {"send": [[2, 0]], "there": 0, "refused": []}
+    assert announce(upload, *[("a.jpg", 3, 1)] * 3) == {"send": [[2, 0]], "there": 0, "refused": [], "replaced": 0}
 
 
 def test_two_files_of_one_name_are_both_kept(upload):
@@ -204,7 +205,7 @@ def test_two_files_of_one_name_are_both_kept(upload):
 def test_what_ganart_does_not_read_is_noted_and_not_sent(upload):
     names = ["notes.txt", "film.mov", "photo.HEIC", "x", "x.png/", "run.exe"]
     told = announce(upload, *((name, 9_000_000_000_000, 1) for name in names[:4]), ("empty.png", 0, 1))
-    assert told == {"send": [], "there": 5, "refused": []} and upload.missing() == []
+    assert told == {"send": [], "there": 5, "refused": [], "replaced": 0} and upload.missing() == []
     assert sorted(on_disk(upload)) == [
         f"files/{name}" for name in ("00000.other", "00001.other", "00002.heic", "00003.other", "00004.png")
     ]
@@ -212,7 +213,12 @@ def test_what_ganart_does_not_read_is_noted_and_not_sent(upload):
 
 def test_what_the_system_hides_is_passed_over(upload):
     names = [".DS_Store", "a/.hidden/b.jpg", "a/Thumbs.db", "desktop.ini", "._a.jpg"]
-    assert announce(upload, *((name, 3, 1) for name in names)) == {"send": [], "there": 0, "refused": []}
+    assert announce(upload, *((name, 3, 1) for name in names)) == {
+        "send": [],
+        "there": 0,
+        "refused": [],
+        "replaced": 0,
+    }
     assert upload.entries() == ()
 
 
@@ -368,7 +374,7 @@ def test_more_is_not_read_than_was_announced(one):
 def test_large_pictures_and_zips_are_named_and_not_sent(home):
     upload = uploads.begin(zip_bytes=90_000_000)
     told = announce(upload, ("a.jpg", 50_000_001, 1), ("b.jpg", 50_000_000, 1))
-    assert told == {"send": [[1, 1]], "there": 0, "refused": [[0, decode.too_large()]]}
+    assert told == {"send": [[1, 1]], "there": 0, "refused": [[0, decode.too_large()]], "replaced": 0}
     assert put(upload, 0, b"abc").status == 404
     zips = [uploads.begin(zip_bytes=90_000_000) for _ in range(2)]
     assert announce(zips[0], ("a.zip", 90_000_000, 1))["send"] == [[0, 0]]

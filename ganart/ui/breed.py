@@ -24,10 +24,18 @@ def show(model: Model, way: Way) -> None:
             [ALONE, *others],
             format_func=lambda text: names.get(text, text),
             key="parent",
+            persist_state="session",
             help="One of your pins. Each child takes every direction of the model's from one parent or the other.",
         )
         strength = st.slider(
-            "Mutation", 0.0, 1.0, 0.2, 0.05, key="strength", help="0: none, 1: as good as unrelated."
+            "Mutation",
+            0.0,
+            1.0,
+            0.2,
+            0.05,
+            key="strength",
+            persist_state="session",
+            help="0: none, 1: as good as unrelated.",
         )
     partner = others.get(chosen)
     turn = state.get("brood", 0)

@@ -1,5 +1,6 @@
 """A model as a card: its loop, what it is, how good it is, and where to go with it."""
 
+import re
 from collections.abc import Sequence
 
 import streamlit as st
@@ -12,7 +13,7 @@ from ganart.errors import GanartError
 from ganart.evaluation import METRICS, Figure
 from ganart.jobs import Job
 from ganart.models import Model
-from ganart.ui import manage, moving, sheets, words
+from ganart.ui import manage, moving, page, sheets, words
 
 
 def show(model: Model, stores: Sequence[Dataset]) -> None:
@@ -22,7 +23,8 @@ def show(model: Model, stores: Sequence[Dataset]) -> None:
         _picture(model, card)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{words.model_title(model)}**", width="stretch")
-        if st.button("About it", icon=":material/info:", key=f"about-{model.id}", type="tertiary"):
+        clicked = st.button("About it", icon=":material/info:", key=f"about-{model.id}", type="tertiary")
+        if page.is_open(f"about-{model.id}", clicked):
             _about(model, card, evaluation.own_store(card, stores))
         if model.run:
             manage.run(model.run)
@@ -33,12 +35,13 @@ def show(model: Model, stores: Sequence[Dataset]) -> None:
 
 
 def _about(model: Model, card: Card, store: Dataset | None) -> None:
-    @st.dialog(words.model_title(model), width="medium", icon=":material/info:")
+    @st.dialog(words.model_title(model), width="medium", icon=":material/info:", on_dismiss=page.closed)
     def about() -> None:
         st.caption(words.model_line(card))
         if card.about:
             # A card may come from anywhere: its words may not fetch pictures from there.
-            st.markdown(card.about.partition("**How good it is**")[0].replace("![", "["))
+            told = card.about.partition("**How good it is**")[0]
+            st.markdown(re.sub(r"!+\[", "[", told))
         st.markdown("**How good it is**")
         st.fragment(_figures, run_every=2.0)(model, card, store)
         _save(model, card)
@@ -87,7 +90,7 @@ def watch() -> None:
     waiting = {folder for folder in st.session_state.get("drawing", set())}
     if any(Job(workspace.folder("jobs") / folder).result() is not None for folder in waiting):
         st.session_state.drawing = set()
-        st.rerun()
+        page.redraw()
 
 
 # --- how good it is

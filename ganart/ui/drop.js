@@ -12,12 +12,13 @@ const size = (bytes) => (bytes < 1e9 ? `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 
 // --- the sending
 
 class Sender {
-  constructor(chosen) {
+  constructor(chosen, closed) {
     this.chosen = chosen; // [{path, file}]
     this.state = "waiting"; // for a token; then "sending", "over"
     this.done = this.total = this.bytes = this.allBytes = 0;
     this.moving = new Map(); // request: bytes of it that are sent
-    this.failed = []; // [path, reason]
+    this.failed = closed.map((path) => [path, "it cannot be opened"]); // [path, reason]
+    this.replaced = 0; // files that were there, by others of the same name
     this.said = "";
     this.changed = () => {};
   }
@@ -50,7 +51,7 @@ class Sender {
       return null;
     }
     const told = JSON.parse(answer.text);
-    this.there = told.there;
+    this.replaced = told.replaced;
     for (const [place, reason] of told.refused) this.failed.push([this.chosen[place].path, reason]);
     return told.send;
   }
@@ -125,10 +126,16 @@ class Sender {
 
   story() {
     if (this.stopped) return this.stopped;
-    if (!this.failed.length) return "";
-    const [path, reason] = this.failed[0];
-    const others = this.failed.length > 1 ? ` and ${files(this.failed.length - 1)} more` : "";
-    return `Left out: ${path}${others} (${reason.replace(/\.$/, "")}).`;
+    const told = [];
+    if (this.failed.length) {
+      const [path, reason] = this.failed[0];
+      const others = this.failed.length > 1 ? ` and ${files(this.failed.length - 1)} more` : "";
+      told.push(`Left out: ${path}${others} (${reason.replace(/\.$/, "")}).`);
+    }
+    if (this.replaced) {
+      told.push(`${files(this.replaced)} gave way to others of the same name. To have both, drop their folders together.`);
+    }
+    return told.join(" ");
   }
 }
 
@@ -145,23 +152,33 @@ async function readable(file) {
 
 async function walk(entries, most) {
   const found = [];
+  const closed = []; // what cannot be opened
   const todo = [...entries];
   while (todo.length && found.length <= most) {
     const entry = todo.shift();
     const path = entry.fullPath.replace(/^\//, "");
     if (entry.isFile) {
+      if (hidden(path)) continue;
       const file = await new Promise((resolve) => entry.file(resolve, () => resolve(null)));
       if (file) found.push({ path, file });
+      else closed.push(path);
     } else {
       const reader = entry.createReader();
       for (;;) {
-        const some = await new Promise((resolve) => reader.readEntries(resolve, () => resolve([])));
-        if (!some.length) break;
+        const some = await new Promise((resolve) => reader.readEntries(resolve, () => resolve(null)));
+        if (!some) closed.push(`${path}/`);
+        if (!some?.length) break;
         todo.push(...some);
       }
     }
   }
-  return found;
+  return { found, closed };
+}
+
+// What a system puts beside pictures; as archive.is_hidden has it.
+function hidden(path) {
+  const system = ["Thumbs.db", "desktop.ini", "__MACOSX"];
+  return path.split("/").some((part) => (part.startsWith(".") && !part.endsWith(".icloud")) || system.includes(part));
 }
 
 // --- what is seen of it
@@ -203,15 +220,18 @@ class Zone {
     const entries = items.map((item) => item.webkitGetAsEntry()).filter(Boolean);
     const loose = [...event.dataTransfer.files];
     this.say("Looking at what was dropped …");
-    this.take(entries.length ? await walk(entries, this.data.most) : loose.map((file) => ({ path: file.name, file })));
+    if (!entries.length) return this.take(loose.map((file) => ({ path: file.name, file })));
+    const { found, closed } = await walk(entries, this.data.most);
+    this.take(found, closed);
   }
 
-  take(chosen) {
+  take(given, closed = []) {
     if (this.busy()) return;
     this.sender = window.ganartSender = null;
-    if (!chosen.length) return this.say("No files are in there.");
+    const chosen = given.filter(({ path }) => !hidden(path));
+    if (!chosen.length) return this.say(closed.length ? `${closed[0]} cannot be opened.` : "No files are in there.");
     if (chosen.length > this.data.most) return this.say(`These are more than ${files(this.data.most)}. Give a folder with fewer of them.`);
-    this.sender = window.ganartSender = new Sender(chosen);
+    this.sender = window.ganartSender = new Sender(chosen, closed);
     this.draw();
     this.begin();
   }

@@ -46,8 +46,8 @@ def _wait(settings: TrainConfig) -> None:
             if path in asked:
                 st.caption(LATER)
                 return
-            asked.add(path)
             forecast.begin(settings)
+            asked.add(path)
     except BusyError:
         st.caption("Another training has the device, so how long this one takes cannot be measured now.")
         return

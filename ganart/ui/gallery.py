@@ -9,6 +9,7 @@ import streamlit as st
 
 from ganart import unpack, workspace
 from ganart.errors import GanartError
+from ganart.files import write_atomic
 from ganart.models import Model
 from ganart.run import Run
 from ganart.ui import words
@@ -80,12 +81,12 @@ def open_packed() -> None:
 
 def _take_in(folder: Path, name: str, data: memoryview) -> str:
     """Open an uploaded file -> what became of it. Raises GanartError."""
-    if name.endswith(".ganart"):
+    if name.lower().endswith(".ganart"):
         path = folder / "packed.ganart"
-        path.write_bytes(data)
+        write_atomic(path, data, durable=False)
         return f"Opened as {words.run_title(unpack.unpack(path))}."
     from ganart import checkpoint  # imports torch, which a gallery does not wait for
 
     path = folder / f"{workspace.slug(Path(name).stem)}.safetensors"
-    path.write_bytes(data)
+    write_atomic(path, data, durable=False)
     return f"Taken in as {checkpoint.take_in(path)}."

@@ -10,7 +10,7 @@ from ganart import export, images, loaded, notes, places, recipes, reopen, works
 from ganart.models import Model
 from ganart.notes import Kept
 from ganart.places import Place, Way
-from ganart.ui import choose, page, timeline, words
+from ganart.ui import choose, page, pins, timeline, words
 
 SIDES = (256, 512, 1024, 2048)  # px, of a saved picture
 LATE = 1.0  # seconds after a run of the page in which a browser may still tell the address from before it
@@ -33,7 +33,8 @@ def way(model: Model) -> Way:
         with page.error_box():
             if text is not None and (not ours or text.isdecimal()):
                 kept = notes.find(card.hash, text)
-                place = places.read(text, card.networks.z_dim, kept.name if kept else "")
+                z_dim = card.networks.z_dim
+                place = pins.place(kept, z_dim) if kept else places.read(text, z_dim)
         if found is None:
             found = ways[card.hash] = Way.begin(place)
         else:
@@ -101,7 +102,8 @@ def mark(model: Model, place: Place, **marks: bool) -> None:
     found = notes.find(card.hash, place.text)
     before = {"pinned": found.pinned, "liked": found.liked} if found else {}
     name = found.name if found else place.label
-    notes.keep(card.hash, Kept(place.text, name, **{**before, **marks}, line=place.line))
+    line = place.line or (found.line if found else ())
+    notes.keep(card.hash, Kept(place.text, name, **{**before, **marks}, line=line))
 
 
 @page.error_box()
@@ -196,7 +198,9 @@ def controls(model: Model, way: Way) -> None:
 def _save(model: Model, place: Place) -> None:
     _, card = loaded.generator(model)
     size = card.networks.size
-    side = st.select_slider("Size", SIDES, 1024, format_func="{} px".format, key="save_side")
+    side = st.select_slider(
+        "Size", SIDES, 1024, format_func="{} px".format, key="save_side", persist_state="session"
+    )
     smooth = st.segmented_control(
         "Pixels",
         [False, True],
@@ -204,6 +208,7 @@ def _save(model: Model, place: Place) -> None:
         required=True,
         format_func={False: "Squares", True: "Smooth"}.__getitem__,
         key="save_smooth",
+        persist_state="session",
         help="Squares keep every pixel as it was painted; smooth blends them (Lanczos).",
     )
 
@@ -215,7 +220,8 @@ def _save(model: Model, place: Place) -> None:
         )
         return export.png_bytes(picture, about)
 
-    stem = workspace.slug(f"{card.name}-{place.seed if place.seed is not None else name_of(model, place)}")
+    spot = str(place.seed) if place.seed is not None else workspace.slug(name_of(model, place), "spot")
+    stem = f"{workspace.slug(card.name)}-{spot}"
     st.download_button(
         "Save as PNG",
         made,

@@ -161,15 +161,22 @@ def healthy(run: Run, since: int) -> int | None:
 
 
 def branch(run: Run, step: int | None, changes: dict) -> None:
-    """Make the branch, stop what trains on its device if it is this run, and start it."""
+    """In a callback: make the branch, stop this run where it is at work, and start it. Where that cannot be, no
+    branch is left over, and the page says why."""
     state = st.session_state
     try:
-        if run.status().active:
+        device = run.config().device
+        if other := launch.active_run(device, but=run):
+            raise launch.busy_error(other, device)
+        if step is None and run.status().active:
             launch.stop(run)
         made = launch.branch(run, step, changes)
+        if run.status().active:
+            launch.stop(run)
         launch.relaunch(made)
     except GanartError as error:
         state.watch_error = str(error)
+        state.gone = True  # the message stands in another part of the page
         return
     for key in ("picked_step", "back", "compare"):
         state.pop(key, None)

@@ -32,6 +32,7 @@ def ask(model: Model, way: Way) -> Laid:
         required=True,
         format_func=KINDS.__getitem__,
         key="plane",
+        persist_state="session",
     )
     if kind == "directions":
         return _directions(model, way)
@@ -53,8 +54,17 @@ def _around(way: Way) -> Laid:
 def _directions(model: Model, way: Way) -> Laid:
     found = words.distinct(steer.names(model, "ganspace"))
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        across = st.selectbox("Left to right", range(len(found)), format_func=found.__getitem__, key="across")
-        up = st.selectbox("Bottom to top", range(len(found)), 1, format_func=found.__getitem__, key="up")
+        across, up = (
+            st.selectbox(
+                label,
+                range(len(found)),
+                min(first, len(found) - 1),
+                format_func=found.__getitem__,
+                key=key,
+                persist_state="session",
+            )
+            for first, (label, key) in enumerate((("Left to right", "across"), ("Bottom to top", "up")))
+        )
         name = f"directions-{across}-{up}"
         around, spot = way.stand(name)
         _anew(way, spot)
@@ -76,6 +86,7 @@ def _three(model: Model, way: Way) -> Laid | None:
                 index,
                 format_func=lambda text: names.get(text, "Gone"),
                 key=f"corner-{index}",
+                persist_state="session",
             )
             for index, label in enumerate(("Lower left", "Lower right", "Top"))
         ]

@@ -102,7 +102,7 @@ def _again() -> None:
 
 def networks() -> None:
     """The two networks of the digits, opened: what each layer makes of a seed."""
-    model = models.find_model("mnist-seed")
+    model = models.built_in("mnist-seed")
     G, card = loaded.generator(model)
     st.markdown(prose("networks"))
     seed = st.slider("Seed", 0, 99, 4, key="lesson_seed")
@@ -206,7 +206,7 @@ def choices() -> None:
 
 def replay() -> None:
     """The training of the digits, from its sheets."""
-    model = models.find_model("mnist-seed")
+    model = models.built_in("mnist-seed")
     kept = model.sheets()
     config = model.card().recipe
     steps = [step for step, _ in kept]

@@ -6,7 +6,7 @@ from typing import TypeVar
 import streamlit as st
 
 from ganart import disk, housekeeping, pack, workspace
-from ganart.errors import GanartError
+from ganart.errors import GanartError, InputError
 from ganart.run import Run
 from ganart.ui import page
 
@@ -30,12 +30,24 @@ def message() -> None:
         st.success(told, icon=":material/check:")
 
 
+def _named(key: str) -> str:
+    """The name that was typed, in the allowed form. Raises InputError where nothing of it is left."""
+    typed = st.session_state[f"name-{key}"].strip()
+    if not (name := workspace.slug(typed, "")):
+        raise InputError(
+            f"“{typed}” is not a usable name here. Use letters from a to z, digits and hyphens: my-paintings."
+            if typed
+            else "No name was given. Type one, then rename."
+        )
+    return name
+
+
 def run(target: Run) -> None:
     """Rename, pack and delete a run."""
     key = f"run-{target.id}"
 
     def renamed() -> None:
-        done = _attempt(housekeeping.rename_run, target, workspace.slug(st.session_state[f"name-{key}"]))
+        done = _attempt(lambda: housekeeping.rename_run(target, _named(key)))
         if done is not None and st.query_params.get("run") == target.id:
             page.go(run=done.id)
 
@@ -61,8 +73,7 @@ def dataset(name: str) -> None:
     key = f"dataset-{name}"
 
     def renamed() -> None:
-        new = workspace.slug(st.session_state[f"name-{key}"])
-        _attempt(housekeeping.rename_dataset, name, new)
+        _attempt(lambda: housekeeping.rename_dataset(name, _named(key)))
 
     with _menu(key):
         _rename(key, name, renamed)
@@ -78,7 +89,7 @@ def model(name: str) -> None:
     key = f"model-{name}"
 
     def renamed() -> None:
-        _attempt(housekeeping.rename_model, name, workspace.slug(st.session_state[f"name-{key}"]))
+        _attempt(lambda: housekeeping.rename_model(name, _named(key)))
 
     with _menu(key):
         _rename(key, name, renamed)
@@ -91,8 +102,7 @@ def export(file: str) -> None:
     stem, _, suffix = file.rpartition(".")
 
     def renamed() -> None:
-        new = f"{workspace.slug(st.session_state[f'name-{key}'])}.{suffix}"
-        _attempt(housekeeping.rename_export, file, new)
+        _attempt(lambda: housekeeping.rename_export(file, f"{st.session_state[f'name-{key}'].strip()}.{suffix}"))
 
     with _menu(key):
         _rename(key, stem, renamed)

@@ -99,7 +99,7 @@ class Pad {
     this.start = { absolute, box: surface.getBoundingClientRect() };
     this.hold();
     this.route = true; // a server that was away may be back
-    this.moved = false;
+    if (this.fingers.size === 1) this.moved = false; // a second finger does not undo what the first has moved
     if (absolute) this.drag(event);
   }
 
@@ -190,8 +190,14 @@ class Pad {
   commit() {
     clearTimeout(this.settling);
     this.moved = false;
-    this.tell("spot", { x: this.spot[0], y: this.spot[1], turn: this.data.turn });
+    this.tellSpot();
     this.told.textContent = `${this.data.name}: ${this.spot[0].toFixed(2)} across, ${this.spot[1].toFixed(2)} up`;
+  }
+
+  // Always with another count: the page hears only of what is new, and the same spot of another plane is.
+  tellSpot() {
+    this.count = (this.count ?? Date.now()) + 1;
+    this.tell("spot", { x: this.spot[0], y: this.spot[1], turn: this.data.turn, count: this.count });
   }
 
   // --- pictures
@@ -268,7 +274,7 @@ class Pad {
     this.resending = setTimeout(() => {
       this.resending = null;
       this.wanted = null;
-      if (!this.route) this.tell("spot", { x: this.spot[0], y: this.spot[1], turn: this.data.turn });
+      if (!this.route) this.tellSpot();
     }, RESEND);
   }
 

@@ -78,6 +78,8 @@ def start() -> None:
         navigate()
         st.stop()
     st.session_state.pop("gone", None)
+    if not st.session_state.pop("redrawn", False):
+        closed()  # whatever else draws a page anew closes them
     if "away" not in st.session_state:
         seen = away.last_seen()
         st.session_state.away = (
@@ -96,6 +98,24 @@ def follow() -> None:
     """First line of a fragment whose buttons may `go`: then the whole page is drawn anew, not it alone."""
     if st.session_state.pop("gone", False):
         st.rerun()
+
+
+def redraw() -> None:
+    """In a fragment: draw the whole page anew, of its own accord; a dialog that is open stays so (`is_open`)."""
+    st.session_state.redrawn = True
+    st.rerun()
+
+
+def is_open(dialog: str, clicked: bool) -> bool:
+    """Whether a dialog is to be shown: its button was clicked, or it was open when the page chose to `redraw`."""
+    if clicked:
+        st.session_state.open_dialog = dialog
+    return st.session_state.get("open_dialog") == dialog
+
+
+def closed() -> None:
+    """For the on_dismiss of a dialog."""
+    st.session_state.pop("open_dialog", None)
 
 
 def tell(key: str, value: object) -> None:

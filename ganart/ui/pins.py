@@ -1,5 +1,6 @@
 """The pictures that an artist has pinned or liked."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -26,12 +27,15 @@ def _places(model: Model, kept: list[notes.Kept]) -> list[Place]:
     _, card = loaded.generator(model)
     found = []
     for item in kept:
-        try:
-            place = places.read(item.text, card.networks.z_dim, item.name)
-        except InputError:  # written by hand, perhaps
-            continue
-        found.append(place if place.seed is not None else place.moved(place.z, item.name, item.line))
+        with contextlib.suppress(InputError):  # written by hand, perhaps
+            found.append(place(item, card.networks.z_dim))
     return found
+
+
+def place(kept: notes.Kept, z_dim: int) -> Place:
+    """Where that is, under the name that it was given, with its ancestors. Raises InputError."""
+    found = places.read(kept.text, z_dim, kept.name)
+    return found if found.seed is not None else found.moved(found.z, kept.name, kept.line)
 
 
 def marks(model: Model) -> dict[int, str]:

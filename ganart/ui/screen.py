@@ -10,7 +10,7 @@ import streamlit as st
 from ganart import disk, export, film, filmconfig, jobs, loaded, loops, recipes, reopen, workspace
 from ganart.jobs import Job
 from ganart.models import Model
-from ganart.ui import choose, manage, moving, page, studio, timeline
+from ganart.ui import choose, manage, moving, page, studio, timeline, words
 from ganart.ui.studio import Asked
 
 MOST_EARLIER = 30
@@ -157,7 +157,7 @@ def earlier() -> None:
     with st.expander(f"Made before ({len(files)})", icon=":material/folder:"):
         for path, facts in files[:MOST_EARLIER]:
             with st.container(horizontal=True, vertical_alignment="center"):
-                st.markdown(f"{path.name}  :gray[{disk.words(facts.st_size)}]")
+                st.markdown(f"{words.plain(path.name)}  :gray[{disk.words(facts.st_size)}]")
                 st.download_button(
                     "Download", path.read_bytes, file_name=path.name, key=f"get-{path.name}", on_click="ignore"
                 )

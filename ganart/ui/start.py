@@ -144,17 +144,27 @@ def _start(store: Dataset, preset: TrainConfig, device: str, initial: Model | No
     st.query_params.from_dict({"run": started.id})
 
 
-def active_run() -> None:
-    """A line that leads to the training under way."""
-    for item in run.list_runs():
+def under_way() -> None:
+    """A line for each training under way, which leads to it; when one ends, the page is drawn anew."""
+    if found := _active():
+        st.fragment(_lines, run_every=2.0)([item.id for item in found])
+
+
+def _active() -> list[run.Run]:
+    return [item for item in run.list_runs() if item.status().active]
+
+
+def _lines(before: list[str]) -> None:
+    found = _active()
+    if [item.id for item in found] != before:
+        page.redraw()
+    for item in found:
         status = item.status()
-        if status.active:
-            with st.container(border=True, horizontal=True, vertical_alignment="center"):
-                page.state_badge(status)
-                st.markdown(f"**{words.run_title(item)}** {words.progress(status)}")
-                st.button(
-                    "Watch", icon=":material/visibility:", key=f"watch-{item.id}", on_click=_watch, args=(item.id,)
-                )
+        with st.container(border=True, horizontal=True, vertical_alignment="center"):
+            page.state_badge(status)
+            st.markdown(f"**{words.run_title(item)}**  {words.progress(status)}")
+            to_it = {"run": item.id}
+            st.page_link("pages/train.py", label="Watch", icon=":material/visibility:", query_params=to_it)
 
 
 def earlier_runs() -> None:

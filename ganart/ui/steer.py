@@ -28,7 +28,13 @@ def show(model: Model, way: Way) -> None:
     """Sliders that say where the place lies along each direction, and move it there."""
     _, card = loaded.generator(model)
     kind = st.segmented_control(
-        "Found by", list(KINDS), default="ganspace", required=True, format_func=KINDS.__getitem__, key="directions"
+        "Found by",
+        list(KINDS),
+        default="ganspace",
+        required=True,
+        format_func=KINDS.__getitem__,
+        key="directions",
+        persist_state="session",
     )
     st.caption(f"{HELP[kind]} Found in the model itself; name those that you recognise.")
     with st.spinner("Looking for its directions …"):

@@ -13,7 +13,7 @@ from ganart.filmconfig import MOST_KEYFRAMES, Keyframe
 from ganart.models import Model
 from ganart.notes import Shot
 from ganart.places import Place
-from ganart.ui import page, pins
+from ganart.ui import page, pins, words
 from ganart.ui.wall import wall
 
 FIRST = (3, 14, 15, 92)  # until the artist has chosen
@@ -98,7 +98,7 @@ def _tools(model: Model, kept: list[Shot], picked: int) -> None:
     shot, last = kept[picked], len(kept) - 1
     change = functools.partial(_change, model, picked, shot)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**{picked + 1}**  {shot.name}")
+        st.markdown(f"**{picked + 1}**  {words.plain(shot.name)}")
         tools = (
             ("Earlier", ":material/arrow_back:", functools.partial(_move, by=-1), picked == 0),
             ("Later", ":material/arrow_forward:", functools.partial(_move, by=1), picked == last),

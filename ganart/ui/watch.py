@@ -54,11 +54,11 @@ def _pictures(name: str, digest: str) -> int:
 
 def _messages(run: Run, status: Status) -> None:
     if status.note:
-        st.info(status.note, icon=":material/info:")
+        st.info(words.plain(status.note), icon=":material/info:")
     if message := st.session_state.pop("watch_error", None):
         st.error(message, icon=":material/error:")
     if status.state == "failed":
-        st.error(status.error or "The training stopped on an error.", icon=":material/error:")
+        st.error(words.plain(status.error) or "The training stopped on an error.", icon=":material/error:")
         _log(run)
     elif status.state == "crashed":
         st.warning(
