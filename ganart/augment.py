@@ -37,7 +37,7 @@ def augment(pictures: Tensor, draws: Tensor, p: Tensor | float, ops: str) -> Ten
             pictures = saturation(pictures, 1 + chosen[:, 1] * (2 * values[:, 3] - 1))
         pictures = contrast(pictures, 1 + chosen[:, 2] * (values[:, 5] - 0.5))
     if "translation" in ops:
-        reach = pictures.shape[2] // 8
+        reach = int(pictures.shape[2] / 8 + 0.5)
         shifts = torch.floor(draws[:, 7:9] * (2 * reach + 1)) - reach
         pictures = translate(pictures, shifts * chosen[:, 3].flatten(1))
     if "cutout" in ops:

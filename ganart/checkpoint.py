@@ -211,4 +211,4 @@ def load_state(path: Path) -> tuple[dict[str, Tensor], dict]:
             f"{candidate.name} has state version {told(values.get('version'))}, and this ganart reads "
             f"{STATE_VERSION}. Update ganart to go on with this run."
         )
-    raise ModelError(f"No readable {path.name} was found, so this run cannot go on. Start a new run.")
+    raise ModelError(f"No readable {path.name} was found.")

@@ -35,7 +35,9 @@ def start(module: str, target: Path, log: Path | None = None, **environment: str
             env={
                 **os.environ,
                 **ENVIRONMENT,
-                "PYTHONPATH": str(workspace.CHECKOUT),
+                "PYTHONPATH": os.pathsep.join(
+                    filter(None, [str(workspace.CHECKOUT), os.environ.get("PYTHONPATH")])
+                ),
                 "PYTHONUNBUFFERED": "1",
                 "PYTHONUTF8": "1",
                 "GANART_HOME": str(workspace.home()),

@@ -1,5 +1,7 @@
 """Which processor trains, and what it is good at."""
 
+import os
+
 import psutil
 import torch
 
@@ -50,6 +52,13 @@ def may_like_bfloat16(device: str) -> bool:
         return torch.cuda.is_bf16_supported(including_emulation=False)
     # With AVX2 and less it is emulated, at a tenth of the speed and less: measuring alone would take a minute.
     return device == "cpu" and torch.backends.cpu.get_cpu_capability() not in ("DEFAULT", "NO AVX", "AVX2")
+
+
+def here(device: str) -> str:
+    """What decides which precision and how many threads are faster, in words: "cpu AVX512, 8 cores"."""
+    if device == "cuda":
+        return f"cuda {torch.cuda.get_device_name()}"[:80]
+    return f"{device} {torch.backends.cpu.get_cpu_capability()}, {os.cpu_count()} cores"
 
 
 def tune(device: str) -> None:

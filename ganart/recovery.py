@@ -23,7 +23,14 @@ def load_or_start(target: Run, settings: TrainConfig) -> tuple[Training, TrainCo
             _start_from(target.initial, training)
         return training, settings
     target.initial.unlink(missing_ok=True)
-    tensors, values = checkpoint.load_state(target.state)
+    try:
+        tensors, values = checkpoint.load_state(target.state)
+    except ModelError as error:
+        if states := list(target.states()):
+            raise ModelError(
+                f"{error} States of before were kept, the newest of step {states[-1]}: go back to that one."
+            ) from error
+        raise ModelError(f"{error} So this run cannot go on; start a new one.") from error
     history = values.get("history", {})  # not in states from before there was one
     try:
         _check(values["choices"], history, values["step"])
@@ -56,7 +63,7 @@ def _check(choices: dict, history: dict, step: int) -> None:
         raise TypeError(f"step is {step!r}")
     whole = {"threads": 1024, "pieces": 4096, "rollbacks": 1 + MAX_ROLLBACKS, "collapsed": 2**53}
     for values, known in (
-        (choices, {"threads", "dtype", "pieces"}),
+        (choices, {"threads", "dtype", "pieces", "here"}),
         (history, {"rollbacks", "collapsed", "best"}),
     ):
         for name, value in values.items():
@@ -64,6 +71,8 @@ def _check(choices: dict, history: dict, step: int) -> None:
                 raise TypeError(f"{name} is {value!r}")
     if choices.get("dtype", "float32") not in ("float32", "bfloat16"):
         raise TypeError(f"dtype is {choices['dtype']!r}")
+    if not isinstance(choices.get("here", ""), str):
+        raise TypeError(f"here is {choices['here']!r}")
     best = history.get("best", {"distance": 0.0, "step": 0})
     if not (isinstance(best["distance"], int | float) and isinstance(best["step"], int)):
         raise TypeError(f"best is {best!r}")
@@ -111,7 +120,7 @@ def take_less(target: Run, settings: TrainConfig) -> str:
         raise MemoryError("there is no state to go on from")
     tensors, values = checkpoint.load_state(target.state)
     now = values["choices"].get("pieces", 1)
-    pieces = next((count for count in range(2 * now, most + 1) if most % count == 0), None)
+    pieces = next((count for count in range(2 * now, most + 1) if most % count == 0), None)  # whole groups
     if pieces is None:
         raise MemoryError("the smallest batch does not fit")
     values["choices"]["pieces"] = pieces

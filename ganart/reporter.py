@@ -11,8 +11,16 @@ from ganart.training import Training
 class Reporter:
     """Keeps status.json fresh, once a second, and knows what was asked for: control.json or a signal."""
 
-    def __init__(self, target: Run, settings: TrainConfig, ended: threading.Event, note: str = "") -> None:
+    def __init__(
+        self,
+        target: Run,
+        settings: TrainConfig,
+        ended: threading.Event,
+        note: str = "",
+        at_collapse: str = "pause",
+    ) -> None:
         self.run, self.settings = target, settings
+        self.at_collapse = at_collapse  # what a collapse asks for
         self.ended = ended  # set by Ctrl-C and by the system's request to end
         self.note = note  # what the artist should know of this run
         self.alarm = ""  # and what is urgent

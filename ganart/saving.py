@@ -35,8 +35,17 @@ def save(
     G: the generator that draws sheets, where the caller has it already.
     """
     G = G or sampling_generator(training, settings)
+    _check_finite(training, G)
+    _save_state(training, settings, target)
+    write_atomic(target.model, _model(training, settings, target, store, G, with_D=True))
+
+
+def _check_finite(training: Training, G: Generator) -> None:
     if not (training.finite() and are_finite(G.state_dict())):  # finite weights may paint what is not
         raise DivergedError(training.step)
+
+
+def _save_state(training: Training, settings: TrainConfig, target: Run) -> None:
     values = {
         "step": training.step,
         "choices": training.choices,
@@ -44,7 +53,6 @@ def save(
         "config": config.to_dict(settings),
     }
     checkpoint.save_state(target.state, training.tensors(), values)
-    write_atomic(target.model, _model(training, settings, target, store, G, with_D=True))
 
 
 def keep(
@@ -56,17 +64,23 @@ def keep(
     distance: float | None,
 ) -> None:
     """Save, and keep this state and this generator beside those of before, thinned out; where its distance to
-    held-out pictures is the smallest so far, it is the best model as well."""
+    held-out pictures is the smallest so far, it is the best model as well.
+
+    The state comes last: who is ended before goes on from the one before, and keeps all of this once more.
+    """
+    _check_finite(training, G)
     best = training.history.get("best")
     better = distance is not None and (best is None or distance < best["distance"])
     if better:
         training.history["best"] = {"step": training.step, "distance": distance}
-    save(training, settings, target, store, G)
+    write_atomic(target.model, _model(training, settings, target, store, G, with_D=True))
     if better:
         kept.share(target.model, target.best)
+    path = target.checkpoint_path(training.step)
+    path.parent.mkdir(exist_ok=True)
+    write_atomic(path, _model(training, settings, target, store, G, with_D=False))
+    _save_state(training, settings, target)
     kept.share(target.state, target.checkpoint_path(training.step, state=True))
-    data = _model(training, settings, target, store, G, with_D=False)
-    write_atomic(target.checkpoint_path(training.step), data)
     kept.thin(target)
 
 

@@ -36,13 +36,13 @@ from ganart.training import FIGURES, Training, sampling_generator
 # --- the loop
 
 
-def train(target: Run, ended: threading.Event) -> str:
+def train(target: Run, ended: threading.Event, at_collapse: str = "stop") -> str:
     """Train the run in this folder until it is done or asked to stop -> "done" or "stopped".
 
     Where it diverges it is taken back to its last state and goes on with half the rate and other noise; where the
     device's memory is too small, a batch is taken in pieces.
 
-    ended: set from outside to stop it as well.
+    ended: set from outside to stop it as well. at_collapse: "stop", or "pause" where somebody can continue it.
 
     Raises BusyError, RunError, DatasetError or ModelError; whatever was saved stays.
     """
@@ -52,7 +52,7 @@ def train(target: Run, ended: threading.Event) -> str:
     device, note = probe.working_device(settings)
     settings = dataclasses.replace(settings, device=device)
     devices.tune(device)
-    reporter = Reporter(target, settings, ended, note)
+    reporter = Reporter(target, settings, ended, note, at_collapse)
     while True:
         try:
             with wakepy.keep.running(on_fail="pass"):  # a computer that falls asleep does not train
@@ -81,8 +81,13 @@ def _go_on(target: Run, settings: TrainConfig, store: Dataset, reporter: Reporte
     target.rewind_to(training.step)
     if training.step == 0:
         write_sheet(training, settings, target)
+    here = devices.here(settings.device)
+    if training.choices.get("here", here) != here:
+        training.choices = {}
+        reporter.note = "It goes on where other hardware computes, so not bit for bit as it would have before."
     if not training.choices:
-        training.choices = {"threads": torch.get_num_threads(), "dtype": probe.faster_dtype(settings)}
+        dtype = probe.faster_dtype(settings)
+        training.choices = {"threads": torch.get_num_threads(), "dtype": dtype, "here": here}
         save(training, settings, target, store)
     torch.set_num_threads(training.choices["threads"])
     pictures = batches.Pictures(store, settings.device)
@@ -131,7 +136,7 @@ def _go_on(target: Run, settings: TrainConfig, store: Dataset, reporter: Reporte
                     keep(training, settings, target, store, G, distance)
                     saved = time.monotonic()
                 if look:
-                    _pause_if_collapsed(target, settings, training, store, reporter)
+                    _halt_if_collapsed(target, settings, training, store, reporter)
             if time.monotonic() - saved >= settings.save_seconds:
                 save(training, settings, target, store)
                 saved = time.monotonic()
@@ -186,10 +191,10 @@ def _look(
     target.append_vitals({**_when(training, settings), **signs})
 
 
-def _pause_if_collapsed(
+def _halt_if_collapsed(
     target: Run, settings: TrainConfig, training: Training, store: Dataset, reporter: Reporter
 ) -> None:
-    """Ask for a pause, once, where the painter has collapsed."""
+    """Ask for a pause or the end, once, where the painter has collapsed."""
     if "collapsed" in training.history:
         return
     found = doctor.examine(target.metrics(), target.vitals(), settings, store.training)
@@ -199,17 +204,20 @@ def _pause_if_collapsed(
     training.history["collapsed"] = training.step
     healthy = [step for step in target.states() if step < collapse.since]
     way = f"Go back to step {healthy[-1]}" if healthy else "Start anew with another seed"
-    reporter.alarm = f"{collapse.sentence} The training is paused. {way}, or continue."
+    done, other = ("is paused", "continue") if reporter.at_collapse == "pause" else ("has stopped", "resume it")
+    reporter.alarm = f"{collapse.sentence} The training {done}. {way}, or {other}."
     print(reporter.alarm, file=sys.stderr)
     if reporter.requested() == "run":  # not where a stop was asked for meanwhile
-        target.request("pause")
+        target.request(reporter.at_collapse)
 
 
 # --- the process
 
 
-def work(target: Run) -> str:
+def work(target: Run, at_collapse: str = "stop") -> str:
     """Hold the run's lock and the device's, train, and leave a final status behind whatever happens.
+
+    at_collapse: as `train` has it.
 
     Returns the final state. Raises GanartError for what a user can cause, and anything else for a bug.
     """
@@ -221,7 +229,7 @@ def work(target: Run) -> str:
     try:
         _take(target, settings.device, own, device)
         devices.pick(settings.device)
-        return train(target, ended)
+        return train(target, ended, at_collapse)
     except OSError as error:
         reason = f"A file could not be read or written ({error.strerror})"
         if error.errno == errno.ENOSPC:
@@ -280,7 +288,7 @@ def main() -> int:
     if hasattr(os, "nice"):
         os.nice(10)  # the pages come first
     try:
-        print(work(Run(Path(sys.argv[1]))))
+        print(work(Run(Path(sys.argv[1])), "pause"))
         return 0
     except GanartError as error:
         print(error, file=sys.stderr)

@@ -142,15 +142,13 @@ def main() -> int:
     settings = config.train_from_dict(read_json(request))
     target = forecast.path_for(settings)
     try:
-        with (
-            tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name,
-            launch.device_lock(settings.device).acquire(timeout=0),
-        ):
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
             folder = Path(name)
             threading.Thread(target=_give_way, args=(request, settings.device, folder), daemon=True).start()
-            write_json(target, dataclasses.asdict(measure(settings, folder)))
+            with launch.device_lock(settings.device).acquire(timeout=forecast.MOST_SECONDS / 2):
+                write_json(target, dataclasses.asdict(measure(settings, folder)))
     except filelock.Timeout:
-        return 1  # a training has the device; asking again later will tell
+        return 1  # others are measured there; asking again later will tell
     except (GanartError, RuntimeError, MemoryError) as error:
         short = recovery.is_memory(error)
         words = launch.device_words(settings.device)

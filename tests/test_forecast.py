@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import threading
 import time
 from pathlib import Path
 
@@ -249,10 +250,22 @@ def test_a_training_that_starts_meanwhile_gets_the_device(temporary):
     assert_nothing_left(temporary)
 
 
-def test_beside_another_measuring_it_measures_nothing_and_says_so(temporary):
-    with launch.device_lock("cpu").acquire(timeout=0), pytest.raises(RunError, match="could not be measured"):
-        forecast.ask(TINY)
-    assert forecast.known(TINY) is None
+def test_beside_another_measuring_it_waits_for_its_turn(temporary):
+    taken, ended = threading.Event(), threading.Event()
+
+    def other() -> None:
+        with launch.device_lock("cpu").acquire(timeout=0):
+            taken.set()
+            ended.wait(120)
+
+    threading.Thread(target=other, daemon=True).start()
+    taken.wait(10)
+    process = forecast.begin(TINY)
+    time.sleep(1)
+    assert process.poll() is None and forecast.under_way(TINY) and forecast.known(TINY) is None
+    ended.set()
+    assert forecast.ask(TINY) == forecast.known(TINY), "who asks for the same waits for the same"
+    assert process.wait(60) == 0
     assert_nothing_left(temporary)
 
 

@@ -284,7 +284,7 @@ def test_train_from_an_upload_to_a_running_training(picture_folder):
         assert started.config().networks.width == 16 and started.config().kimg == 1.0
         assert started.config().preset == "sketch", "what fits a processor was not the first choice"
         with_active = open_page("train")
-        assert "Watch" in [b.label for b in with_active.button]
+        assert "Watch" in [link.proto.label for link in with_active.get("page_link")]
         # A second tab cannot start another one.
         second = open_page("train", dataset="paintings-32")
         next(b for b in second.button if b.label == "Start training").click().run()
@@ -978,3 +978,65 @@ def test_animate_says_how_large_a_film_will_be(finished):
     at = frames(open_page("animate", model=finished.id), 12)
     next(b for b in at.button if b.label == "How large?").click().run()
     assert "About " in text_of(check(at))
+
+
+# --- what happens meanwhile
+
+
+def test_a_branch_that_cannot_start_leaves_no_run_and_says_why(finished):
+    other = launch.create(finished.config(), "other")
+    with other.lock():
+        put_into(other, "running")
+        at = open_page("train", run=finished.id)
+        next(n for n in at.number_input if n.key == "longer_kimg").set_value(1.0)
+        next(b for b in at.button if b.label == "Go on").click().run()
+        check(at)
+        assert f"{other.id} is training on this processor" in text_of(at)
+        assert [item.id for item in run.list_runs()] == [other.id, finished.id]
+
+
+def test_pins_stay_when_a_run_saves_again_and_the_next_of_its_name_has_none(finished, store):
+    seed = places.of_seed(3, TINY.z_dim)
+    model = models.find_model(finished.id)
+    at = open_page("explore", model=finished.id, at="3")
+    next(b for b in at.button if b.label == "Pin").click().run()
+    before = model.card().hash
+    longer = launch.branch(finished, None, {"kimg": 0.4})
+    assert train.work(longer) == "done"
+    finished.model.write_bytes(longer.model.read_bytes())
+    assert model.card().hash != before
+    check(at.run())
+    assert [place.text for place in notes.places(model.card().hash)] == [seed.text]
+    housekeeping.delete_run(longer)
+    housekeeping.delete_run(finished)
+    notes.follow(finished.id, "another")
+    assert notes.places("another") == []
+
+
+def test_a_reload_forgets_no_ancestors(finished):
+    model = models.find_model(finished.id)
+    child = places.of_seed(3, TINY.z_dim).moved(np.full(TINY.z_dim, 0.5, np.float32), "Child", ("3", "4"))
+    notes.keep(model.card().hash, Kept(child.text, "Child", pinned=True, line=child.line))
+    at = open_page("explore", model=finished.id, at=child.text, by="Breeding")
+    assert "Where it comes from" in text_of(at)
+    next(b for b in at.button if b.label == "Like").click().run()
+    assert notes.find(model.card().hash, child.text).line == ("3", "4")
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"), [("横浜", "“横浜” is not a usable name"), (" ", "No name was given")]
+)
+def test_a_name_of_which_nothing_is_left_is_refused(finished, typed, sentence):
+    at = open_page("train", run=finished.id)
+    next(field for field in at.text_input if field.key == f"name-run-{finished.id}").set_value(typed)
+    next(b for b in at.button if b.key == f"rename-run-{finished.id}").click().run()
+    assert sentence in text_of(check(at)) and finished.folder.is_dir()
+
+
+def test_an_export_may_have_any_letters(home, finished):
+    film = workspace.folder("exports") / "loop.png"
+    film.write_bytes(b"film")
+    at = open_page("animate", model=finished.id)
+    next(field for field in at.text_input if field.key == "name-export-loop.png").set_value("横浜 _neu_")
+    next(b for b in at.button if b.key == "rename-export-loop.png").click().run()
+    assert r"横浜 \_neu\_.png" in text_of(check(at)) and film.with_name("横浜 _neu_.png").is_file()

@@ -1,15 +1,18 @@
 """A training that diverges or runs out of memory, and branches from kept states."""
 
+import contextlib
 import dataclasses
 import itertools
 import re
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import torch
 
-from ganart import checkpoint, dataset, graph, launch, recovery, run, train, training
+from ganart import checkpoint, dataset, devices, graph, launch, recovery, run, saving, train, training
+from ganart.config import IntakeConfig
 from ganart.errors import InputError, RunError
 from ganart.reporter import Reporter
 from ganart.run import Run
@@ -148,7 +151,7 @@ def test_a_collapse_pauses_the_run_once_and_names_the_last_healthy_state(setting
 
     watching = threading.Thread(target=artist, daemon=True)
     watching.start()
-    assert train.work(target) == "done", "it went on when asked to, and did not pause again"
+    assert train.work(target, "pause") == "done", "it went on when asked to, and did not pause again"
     watching.join(5)
     (paused,) = seen
     assert "has died" in paused.note and "is paused" in paused.note
@@ -162,11 +165,15 @@ def test_a_collapse_does_not_undo_a_stop_that_was_asked_for(settings, monkeypatc
     found = train.doctor.Finding("collapse", "red", 5, "It has collapsed.", "Half the rate.")
     monkeypatch.setattr(train.doctor, "examine", lambda *_: [found])
     target = launch.create(settings, "ill")
-    for asked, then in (("stop", "stop"), ("run", "pause")):
+    for asked, wish, then, words in (
+        ("stop", "pause", "stop", "or continue"),
+        ("run", "pause", "pause", "is paused"),
+        ("run", "stop", "stop", "has stopped. Start anew with another seed, or resume it"),
+    ):
         target.request(asked)
-        state, reporter = training.build(settings, {}), Reporter(target, settings, threading.Event())
-        train._pause_if_collapsed(target, settings, state, dataset.open_dataset(settings.dataset), reporter)
-        assert target.requested() == then and "has collapsed" in reporter.alarm
+        state, reporter = training.build(settings, {}), Reporter(target, settings, threading.Event(), "", wish)
+        train._halt_if_collapsed(target, settings, state, dataset.open_dataset(settings.dataset), reporter)
+        assert target.requested() == then and words in reporter.alarm
 
 
 # --- short memory
@@ -279,6 +286,17 @@ def test_a_finished_run_can_train_longer(done):
     assert_same(longer, whole)
 
 
+def test_on_other_hardware_precision_and_threads_are_chosen_anew(done):
+    values, facts = checkpoint.load_state(done.state)
+    facts["choices"] |= {"here": "cuda of another computer", "dtype": "bfloat16", "pieces": 2}
+    checkpoint.save_state(done.state, values, facts)
+    branch = launch.branch(done, None, {"kimg": 1.25 * done.config().kimg})
+    assert train.work(branch) == "done"
+    choices = checkpoint.load_state(branch.state)[1]["choices"]
+    assert "pieces" not in choices and choices["here"] == devices.here("cpu")
+    assert "other hardware" in branch.status().note and done.status().note == ""
+
+
 def test_a_branch_can_learn_from_more_pictures(done, picture_folder):
     from ganart import dataset
     from ganart.config import IntakeConfig
@@ -313,9 +331,7 @@ def test_a_resumed_run_forgets_the_checkpoints_beyond_its_state(long):
 # --- the best
 
 
-def test_the_best_model_is_the_checkpoint_nearest_to_the_held_out_pictures(settings, picture_folder):
-    from ganart.config import IntakeConfig
-
+def test_the_best_model_is_the_checkpoint_nearest_to_the_held_out_pictures(settings, picture_folder, monkeypatch):
     store = dataset.prepare(picture_folder(240, size=(40, 40)), IntakeConfig(size=32))
     assert store.held_out
     changed = dataclasses.replace(
@@ -328,6 +344,28 @@ def test_the_best_model_is_the_checkpoint_nearest_to_the_held_out_pictures(setti
     best = min(distances, key=distances.get)
     card = checkpoint.load_generator(target.best)[1]
     assert card.step == best == checkpoint.load_state(target.state)[1]["history"]["best"]["step"]
+
+    # Ended in the midst of keeping a checkpoint, it keeps the same ones once it goes on.
+    plain, left = saving.kept.share, [1, 3, 4]
+
+    def share(source: Path, into: Path) -> None:
+        if left:
+            left[0] -= 1
+        if left and not left[0]:
+            left.pop(0)
+            raise RuntimeError("ended here")
+        plain(source, into)
+
+    monkeypatch.setattr(saving.kept, "share", share)
+    cut = launch.create(changed, "cut")
+    for _ in range(3):
+        with contextlib.suppress(RuntimeError):
+            train.work(cut)
+    monkeypatch.setattr(saving.kept, "share", plain)
+    assert cut.status().state == "failed" and not left
+    assert train.work(cut) == "done"
+    assert_same(target, cut)
+    assert checkpoint.load_generator(cut.best)[1].step == best and cut.checkpoints().keys() == distances.keys()
 
     # A branch has the state of its run, but not the model: its own best is the best of what it sees.
     branch = launch.branch(target, None, {"kimg": 9.0})

@@ -94,6 +94,10 @@ def resume(options: argparse.Namespace) -> None:
         devices.pick(options.device)  # before there is a branch
     if options.pictures is not None:
         changes |= _other_pictures(options.pictures, target)
+    if not changes and options.step is None and options.name is None and target.status().state == "paused":
+        target.request("run")
+        print(f"run {target.id} goes on")
+        return
     if changes or options.step is not None or options.name is not None:
         launch.refuse_if_busy(changes.get("device", target.config().device))
         target = launch.branch(target, options.step, changes, options.name)

@@ -165,7 +165,7 @@ def branch(run: Run, step: int | None, changes: dict) -> None:
     branch is left over, and the page says why."""
     state = st.session_state
     try:
-        device = run.config().device
+        device = changes.get("device", run.config().device)
         if other := launch.active_run(device, but=run):
             raise launch.busy_error(other, device)
         if step is None and run.status().active:

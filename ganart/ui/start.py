@@ -16,7 +16,7 @@ WIDTHS = {16: "Small", 32: "Medium", 64: "Large"}  # channels next to the pictur
 
 def settings(store: Dataset) -> None:
     """Recipe, network and length, what they will cost, and the button that starts."""
-    device, initial = _device(), _initial(store)
+    device, initial = this_device(), _initial(store)
     preset = presets.going_on_from(initial.card()) if initial else _recipe(store, device)
     key = expert.key(preset)
     st.number_input(
@@ -127,7 +127,8 @@ def _chosen(store: Dataset, preset: TrainConfig, device: str) -> TrainConfig:
 
 
 @st.cache_resource(show_spinner=False)
-def _device() -> str:
+def this_device() -> str:
+    """What trains on this computer: "cuda", "mps" or "cpu"."""
     from ganart import devices  # imports torch
 
     return devices.pick("auto")

@@ -9,7 +9,7 @@ from ganart import dataset, doctor, forecast, images, launch, nearest, pack
 from ganart.doctor import Finding
 from ganart.errors import GanartError
 from ganart.run import Run, Status
-from ganart.ui import figures, history, manage, notify, page, sheets, words
+from ganart.ui import figures, history, manage, notify, page, sheets, start, words
 
 SHEET_WIDTH = 640  # px
 COMPARED = 6  # painted pictures that are shown beside their nearest training pictures
@@ -110,7 +110,11 @@ def _button(label: str, icon: str, action: Callable[..., None], argument: object
 
 def _resume(run: Run) -> None:
     try:
-        launch.relaunch(run)
+        device = run.config().device
+        if device not in ("cpu", here := start.this_device()):  # it came from another computer
+            history.branch(run, None, {"device": here})
+        else:
+            launch.relaunch(run)
     except GanartError as error:
         st.session_state.watch_error = str(error)
 
