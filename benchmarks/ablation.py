@@ -229,7 +229,7 @@ def tables(out: Path, size: int, seeds: int, kimg: float) -> None:
         for cell, runs in rows.items():
             wanted = in_equal_time(kimg, rates, cell) if time_equal else kimg
             last = [row for run in runs for row in run if wanted <= row["kimg"] < wanted + 0.2]
-            if len(last) < len(runs):
+            if not last:
                 continue  # still on its way
             columns = [
                 f"{_mean(last, 'ema', key)} ({_mean(last, 'raw', key)})" for key in ("fine", "coarse", "kid")
@@ -237,7 +237,7 @@ def tables(out: Path, size: int, seeds: int, kimg: float) -> None:
             p = statistics.mean(row["p"] for row in last)
             seen = statistics.mean(row["kimg"] for row in last)
             three = " | ".join(columns)
-            print(f"| {cell} ({len(runs)}) | {rates[cell]:.0f} | {seen:.0f} | {three} | {p:.2f} |")
+            print(f"| {cell} ({len(last)}) | {rates[cell]:.0f} | {seen:.0f} | {three} | {p:.2f} |")
 
 
 def sheets(out: Path, size: int) -> None:

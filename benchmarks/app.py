@@ -1,9 +1,11 @@
 """How long an artist waits: `python -m benchmarks.app FOLDER`, in a real browser against a real server.
 
-From `streamlit run` to the first picture on the screen, and from Start to the first sheet of a training.
+From `streamlit run` to the first loop in the gallery, and from Start to the sheet of step 0, which the network
+paints before it has learned anything, and to the next one.
 """
 
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -21,7 +23,7 @@ def main() -> None:
     from playwright.sync_api import sync_playwright
 
     folder = Path(sys.argv[1]).resolve()
-    first_picture, first_sheet = [], []
+    first_picture, first_sheet, next_sheet = [], [], []
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
             executable_path=os.environ.get("CHROMIUM", "/usr/bin/chromium"),
@@ -41,7 +43,9 @@ def main() -> None:
                 )
                 try:
                     first_picture.append(_until_first_picture(page, started))
-                    first_sheet.append(_until_first_sheet(page, folder))
+                    untrained, trained = _until_sheets(page, folder)
+                    first_sheet.append(untrained)
+                    next_sheet.append(trained)
                 finally:
                     server.terminate()
                     server.wait()
@@ -53,7 +57,8 @@ def main() -> None:
                     page.context.close()
         chromium.close()
     print(f"from `streamlit run` to the first picture: {_seconds(first_picture)}")
-    print(f"from Start to the first sheet: {_seconds(first_sheet)}")
+    print(f"from Start to the sheet of step 0: {_seconds(first_sheet)}")
+    print(f"from Start to the first sheet of a network that has learned: {_seconds(next_sheet)}")
 
 
 def _seconds(values: list[float]) -> str:
@@ -68,12 +73,13 @@ def _until_first_picture(page: object, started: float) -> float:
         except Exception:  # not listening yet
             time.sleep(0.05)
     page.wait_for_function(
-        "() => [...document.querySelectorAll('[data-testid=stImage] img')].some(i => i.complete && i.naturalWidth)"
+        "() => [...document.querySelectorAll('img[alt^=\"Pictures painted by\"]')]"
+        ".some(i => i.complete && i.naturalWidth)"
     )
     return time.perf_counter() - started
 
 
-def _until_first_sheet(page: object, folder: Path) -> float:
+def _until_sheets(page: object, folder: Path) -> tuple[float, float]:
     page.goto(f"http://127.0.0.1:{PORT}/train")
     page.get_by_text("A folder on this computer").click()
     page.get_by_label("Path of the folder or zip").fill(str(folder))
@@ -83,8 +89,11 @@ def _until_first_sheet(page: object, folder: Path) -> float:
     start.wait_for()
     started = time.perf_counter()
     start.click()
-    page.get_by_alt_text("Sheet of 36 pictures", exact=False).wait_for()
-    return time.perf_counter() - started
+    sheet = page.get_by_alt_text("Sheet of 36 pictures", exact=False)
+    sheet.wait_for()
+    untrained = time.perf_counter() - started
+    page.get_by_alt_text(re.compile("draws after [1-9]")).wait_for()
+    return untrained, time.perf_counter() - started
 
 
 if __name__ == "__main__":

@@ -109,14 +109,14 @@ def train(case: Case, folder: Path, seed: int, kimg: float):
         return sabotaged
 
     graph.stepper = stepper
-    paused = trainer._pause_if_collapsed
-    trainer._pause_if_collapsed = lambda *_: None  # to see how the signs go on
+    halted = trainer._halt_if_collapsed
+    trainer._halt_if_collapsed = lambda *_: None  # to see how the signs go on
     try:
         trainer.train(target, threading.Event())
     except Exception as error:
         print(f"  {name}: {error}")
     finally:
-        graph.stepper, trainer._pause_if_collapsed = plain, paused
+        graph.stepper, trainer._halt_if_collapsed = plain, halted
     return target, store.training
 
 
@@ -155,7 +155,8 @@ def main() -> None:
         for seed in range(options.seeds):
             target, pictures = train(Case("healthy", (), None, {}), folder, seed, options.kimg)
             found = first_flags(target, pictures)
-            report(f"healthy, {folder.name}, seed {seed}", "nothing", found, not found)
+            whole = bool(target.vitals()) and target.vitals()[-1]["kimg"] >= 0.9 * options.kimg
+            report(f"healthy, {folder.name}, seed {seed}", "nothing", found, whole and not found)
 
 
 def report(name: str, wanted: str, found: dict[str, float], right: bool) -> None:

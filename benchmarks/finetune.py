@@ -52,7 +52,7 @@ def main() -> None:
         fresh = dataclasses.replace(settings, initial="")
         curves = {
             "noise": curve(train(f"{store.name}-noise-{seed}", fresh, None)),
-            model.id: curve(train(f"{store.name}-from-{seed}", settings, model.path)),
+            model.id: curve(train(f"{store.name}-from-{model.id}-{seed}", settings, model.path)),
         }
         target = min(curves["noise"].values())
         for start, found in curves.items():

@@ -29,6 +29,8 @@ def seconds_of(run, kimg: float) -> float:
     started, seen = time.monotonic(), status.kimg
     while run.status().active:
         time.sleep(0.02)
+    if (status := run.status()).state != "done":
+        raise SystemExit(f"{run.id} did not come to its end ({status.state}): {status.error}")
     return (time.monotonic() - started) * kimg / (kimg - seen)
 
 

@@ -144,6 +144,8 @@ def run(trial: Trial, stem: Path, steps: int, reader: digits.Reader) -> dict:
     state = stem.with_suffix(".safetensors")
     if state.is_file():
         trial.load(state)
+    if trial.step > steps:
+        raise SystemExit(f"{stem.name} is at step {trial.step} already. Ask for as many, or take another OUT.")
     started = time.perf_counter()
     while trial.step < steps:
         trial.train(min(1000, steps - trial.step))

@@ -59,8 +59,16 @@ def pixels_of(folder: Path) -> np.ndarray:
     return np.asarray(dataset.prepare(folder, IntakeConfig(size=SIZE, channels=3)).images())
 
 
+def clock() -> float:
+    """Seconds: of the processors, which other work beside does not change; with a card those that pass."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+        return time.perf_counter()
+    return time.process_time()
+
+
 def ours(folder: Path, seed: int, kimg: float, width: int):
-    """The finished run, and the seconds of processor time that it took."""
+    """The finished run, and the seconds that it took, as `clock` counts them."""
     from ganart import dataset, devices, launch, presets, run
     from ganart import train as trainer
     from ganart.config import IntakeConfig
@@ -76,18 +84,19 @@ def ours(folder: Path, seed: int, kimg: float, width: int):
         seed=seed,
         device=device,
     )
-    there = [item for item in run.list_runs() if item.name == f"ours-{seed}"]
-    target = there[0] if there else launch.create(settings, f"ours-{seed}")
+    name = f"ours-{width}-{kimg:g}-{seed}".replace(".", "-")
+    there = [item for item in run.list_runs() if item.name == name]
+    target = there[0] if there else launch.create(settings, name)
     timing = target.folder / "seconds.json"
     if target.status().state != "done":
         if target.state.is_file():
             launch.make_ready(target)
-        started = time.process_time()
+        started = clock()
         before = json.loads(timing.read_text()) if timing.is_file() else 0.0
         try:
             trainer.work(target)
         finally:
-            timing.write_text(json.dumps(before + time.process_time() - started))
+            timing.write_text(json.dumps(before + clock() - started))
     return target, json.loads(timing.read_text())
 
 
@@ -95,17 +104,18 @@ def theirs(folder: Path, out: Path, seed: int, width: int, images: int, seconds:
     """The textbook's G at that many pictures and at that time, trained now where they are not there yet."""
     from benchmarks import textbook
 
-    paths = {kind: out / f"textbook-{seed}-{kind}.npz" for kind in ("images", "time")}
+    name = f"textbook-{width}-{images}-{seed}"
+    paths = {kind: out / f"{name}-{kind}.npz" for kind in ("pictures", "time")}
     if not all(path.is_file() for path in paths.values()):
         torch.manual_seed(seed)
-        started, seen = time.process_time(), 0
+        started, seen = clock(), 0
 
         def look(G: nn.Module, step: int) -> bool:
             nonlocal seen
             seen = step * textbook.BATCH
-            for kind, reached in (("images", seen >= images), ("time", time.process_time() - started >= seconds)):
+            for kind, reached in (("pictures", seen >= images), ("time", clock() - started >= seconds)):
                 if reached and not paths[kind].is_file():
-                    np.savez(paths[kind], **{name: value.numpy() for name, value in G.state_dict().items()})
+                    np.savez(paths[kind], **{name: value.cpu().numpy() for name, value in G.state_dict().items()})
             return all(path.is_file() for path in paths.values())
 
         textbook.train(folder, 10**9, width=width, look=look)
@@ -176,7 +186,7 @@ def main() -> None:
             found.setdefault(name, []).append(measure(painted, learned, measured))
             sheet = options.out / f"sheet-{name.replace(' ', '-').replace(',', '')}-{seed}.png"
             sheet.write_bytes(images.encode(images.tile(painted[:36], 6)))
-        print(f"seed {seed}: ganart took {seconds:.0f} s of processor time", flush=True)
+        print(f"seed {seed}: ganart took {seconds:.0f} s", flush=True)
     print(f"| {' | '.join(['', *COLUMNS])} |\n|{'---|' * (1 + len(COLUMNS))}")
     for name, rows in found.items():
         cells = []

@@ -1,7 +1,6 @@
 """What a step reads: the right pictures, in the right order, from memory or from the file."""
 
 import dataclasses
-import resource
 import subprocess
 import sys
 
@@ -125,10 +124,9 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
 
-@pytest.mark.skipif(sys.platform == "darwin", reason="ru_maxrss is in bytes there")
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in bytes on a Mac, and not there on Windows")
 def test_memory_does_not_grow_with_the_store(tmp_path):
     """A whole epoch over 200 MB, in a process of its own; a mapped file would count as it is touched."""
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > 0
     path = tmp_path / "images-64.npy"
     count = 16_384
     big = np.lib.format.open_memmap(path, "w+", np.uint8, (count, 64, 64, 3))

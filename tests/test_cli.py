@@ -718,6 +718,7 @@ def test_train_on_a_folder_to_its_end(ganart, refused, picture_folder, tmp_path)
     assert ganart("timelapse", "short", "--seconds", 0.5, "--scale", 1, "--out", tmp_path / "x.gif").status == 0
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there it is no signal that one could send")
 def test_ctrl_c_saves_and_stops_and_resume_goes_on_to_the_end(ganart, store):
     command = "train store --width 4 --batch 8 --kimg 2 --device cpu"
     process = subprocess.Popen(

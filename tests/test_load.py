@@ -17,6 +17,10 @@ from ganart.config import NetworkConfig, TrainConfig
 from ganart.latent import sample_z
 from ganart.run import Run
 
+pytestmark = pytest.mark.skipif(
+    not hasattr(psutil.Process, "num_fds"), reason="open files are counted on POSIX alone"
+)
+
 VISITORS = 10
 WARM = 6  # rounds until all is there that comes once
 POINT = "/paint/point?model=landscapes&at={at}&x={x:.4f}&y={y:.4f}"

@@ -50,15 +50,16 @@ from ganart.networks import Generator
 from ganart.notes import Kept, Shot
 from ganart.places import Way
 from ganart.run import Run, Status
-from ganart.ui import breed, studio, sums, timeline
+from ganart.ui import breed, start, studio, sums, timeline
 
 ROOT = Path(__file__).parent.parent
 TINY = NetworkConfig(size=32, channels=3, z_dim=8, width=4)
 
 
 @pytest.fixture(autouse=True)
-def no_pretrained(tmp_path, monkeypatch):
-    """The pages as they are without the models that come with the program."""
+def as_without_models_and_card(tmp_path, monkeypatch):
+    """The pages as they are without the models that come with the program, on a computer without a card."""
+    monkeypatch.setattr(start, "this_device", lambda: "cpu")
     (tmp_path / "pretrained").mkdir()
     monkeypatch.setattr(workspace, "pretrained_folder", lambda: tmp_path / "pretrained")
 
