@@ -598,7 +598,6 @@ OWN = {  # what writes by other means than `files`: what has no name of its own 
     "ganart.intake": {"spooled"},
     "ganart.receive": {"_append"},
     "ganart.trial": {"measure"},
-    "ganart.ui.gallery": {"_take_in"},
     "ganart.detached": {"start"},
     "ganart.train": {"work"},
 }

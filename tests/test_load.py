@@ -129,7 +129,7 @@ def test_ten_who_watch_and_explore_at_once_do_not_wait(visitors, training, secon
 AN_HOUR = pytest.param(3600, marks=[pytest.mark.slow, pytest.mark.timeout(3 * 3600)])
 
 
-@pytest.mark.parametrize("rounds", [15, AN_HOUR])
+@pytest.mark.parametrize("rounds", [8, AN_HOUR])
 def test_the_server_does_not_grow_however_long_they_stay(visitors, training, rounds):
     """A round is a second of ten visitors, as fast as it goes; an hour of them are 3,600."""
 
@@ -153,7 +153,7 @@ def test_the_server_does_not_grow_however_long_they_stay(visitors, training, rou
         keep_going(training)
     grown = process.memory_info().rss - before
     print(f"{rounds * VISITORS:,} visits a second apart: {grown / 1e6:+.1f} MB on {before / 1e6:.0f} MB")
-    assert grown < 25e6
+    assert grown < (25e6 if rounds > 1000 else 10e6)  # much of the first megabytes is only warming up
     assert process.num_fds() < files + 20
     assert trainer.memory_info().rss - trained < 10e6
     assert run.list_runs() == [training]

@@ -41,7 +41,7 @@ def spawn(target: Run) -> subprocess.Popen:
     )
 
 
-@pytest.mark.parametrize("variant", ["mnist-seed", "art"])
+@pytest.mark.parametrize("variant", ["mnist-seed", pytest.param("art", marks=pytest.mark.slow)])
 @pytest.mark.timeout(900)
 def test_killed_at_random_moments_ends_bit_for_bit_as_uninterrupted(settings, variant):
     if variant == "mnist-seed":  # dropout, fresh noise and no average: the other way through the step

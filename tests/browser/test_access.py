@@ -329,6 +329,8 @@ def test_every_control_of_our_own_is_reached_with_the_tab_key_and_shows_it(tab, 
 @pytest.mark.timeout(300)
 def test_the_keyboard_alone_leads_from_the_gallery_to_a_film(tab, workplace):
     visit(tab, workplace, "gallery")
+    tab.get_by_role("link", name="Explore").last.wait_for()
+    settle(tab)
     tab_to(tab, "Explore", f"model={MODEL}")
     tab.keyboard.press("Enter")
     tab.get_by_role("application", name=re.compile("^Seed 0, painted by")).wait_for()

@@ -173,6 +173,24 @@ def test_the_keyboard_moves_the_picture_and_the_wheel_looks_closer(explore, pain
     shows(tab, painter, "7")
 
 
+def test_the_same_step_on_another_plane_is_heard(explore, painter):
+    tab = explore()
+    picture(tab).focus()
+    tab.keyboard.press("ArrowRight")
+    first = goes_to(tab, "z.*")
+    tab.get_by_role("button", name="Start again from here").click()
+    settle(tab)
+    picture(tab).focus()
+    tab.keyboard.press("ArrowRight")
+    second = goes_to(tab, f"(?!{re.escape(first)})z.*")
+    tab.get_by_text("Two directions", exact=True).click()
+    tab.get_by_role("combobox", name="Left to right").wait_for()
+    settle(tab)
+    picture(tab).focus()
+    tab.keyboard.press("ArrowRight")
+    shows(tab, painter, goes_to(tab, f"(?!{re.escape(second)})z.*"))
+
+
 def test_the_page_wins_over_a_hand_that_lost_its_ground(explore, painter):
     """Whoever presses a key and then picks another picture means the other picture."""
     tab = explore()
@@ -382,6 +400,12 @@ def test_a_finger_drags_and_two_look_closer(explore, painter, browser):
     touch("touchEnd", (-47, 0))
     touch("touchEnd")
     assert at(tab) == text, "looking closer has moved the picture"
+    touch("touchStart", (0, 0))
+    for index in range(10):
+        touch("touchMove", (-2 * index, 0))
+    touch("touchStart", (-20, 0), (40, 0))  # a second finger comes, and both go at once
+    touch("touchEnd")
+    shows(tab, painter, goes_to(tab, f"(?!{re.escape(text)})z.*"))
     assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page is wider than the phone"
     context.close()
 

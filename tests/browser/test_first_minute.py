@@ -72,6 +72,7 @@ def test_a_loop_of_a_model_is_three_clicks_away(newcomer):
     assert not newcomer.errors
 
 
+@pytest.mark.slow  # the way itself is in test_journey.py
 def test_a_training_of_ones_own_pictures_is_five_clicks_away(newcomer, paintings):
     newcomer.get_by_role("button", name="Train on your pictures").click()
     with newcomer.expect_file_chooser() as asked:

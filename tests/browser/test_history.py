@@ -122,6 +122,7 @@ def test_a_broken_run_gets_a_red_light_and_is_mended_with_one_click(base, server
     assert not page.errors
 
 
+@pytest.mark.slow  # measuring alone takes fifteen seconds; test_forecast.py measures, test_pages.py tells
 @pytest.mark.timeout(300)
 def test_the_forecast_comes_by_itself_and_a_budget_sets_the_length(base, server, page):
     page.goto(f"{server.url}/train?dataset={base.dataset}")

@@ -128,7 +128,10 @@ def test_from_a_folder_of_pictures_to_a_looping_gif(server, page, paintings):
     assert not page.errors
 
 
-@pytest.mark.parametrize("name", ["gallery", "train", "explore", "animate", "learn"])
+OTHERS = [pytest.param(name, marks=pytest.mark.slow) for name in ("gallery", "train", "animate")]
+
+
+@pytest.mark.parametrize("name", ["explore", "learn", *OTHERS])
 def test_every_page_works_on_its_own_address_of_a_fresh_server(server, page, name):
     page.goto(f"{server.url}/{'' if name == 'gallery' else name}")
     page.get_by_role("heading", level=1, name=name.capitalize()).wait_for()

@@ -115,6 +115,7 @@ def arguments(process: Path) -> str:
         return ""
 
 
+@pytest.mark.slow  # the same two starts without a browser are in test_faults.py
 @pytest.mark.timeout(300)
 def test_two_tabs_start_at_once_and_one_of_them_trains(plan, server, page):
     other = page.context.new_page()
