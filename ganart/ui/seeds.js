@@ -42,10 +42,11 @@ class Wall {
   }
 
   layOut() {
-    const { clientWidth: width, clientHeight: height, scrollTop: top } = this.frame;
+    const { clientHeight: height, scrollTop: top } = this.frame;
+    const width = this.inner.clientWidth; // without what the frame keeps free around it
     if (!this.data || !width) return;
     const columns = Math.max(3, Math.min(12, Math.floor((width + GAP) / (this.data.side + GAP))));
-    const pitch = (width + GAP) / columns;
+    const pitch = (this.pitch = (width + GAP) / columns);
     const { first, chunk } = this.data;
     const most = this.only ? Math.ceil(chunk / columns) : Math.ceil((LAST_SEED - first + 1) / columns);
     const from = Math.max(0, Math.floor(top / pitch) - 2);
@@ -173,7 +174,7 @@ class Wall {
   key(event) {
     const seed = Number(event.target.dataset.seed ?? -1);
     if (seed < 0 || event.ctrlKey || event.metaKey || event.altKey) return;
-    const page = Math.max(1, Math.floor(this.frame.clientHeight / (this.frame.clientWidth / this.columns))) * this.columns;
+    const page = Math.max(1, Math.floor(this.frame.clientHeight / this.pitch)) * this.columns;
     const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -this.columns, ArrowDown: this.columns, PageUp: -page, PageDown: page };
     if (steps[event.key]) this.focus(Math.max(this.data.first, Math.min(LAST_SEED, seed + steps[event.key])), true);
     else if (event.key === "Home") this.focus(this.data.first, true);
@@ -186,7 +187,7 @@ class Wall {
   // One tile is in the order of the Tab key; the arrows move which one.
   focus(seed, really) {
     if (really) {
-      const pitch = (this.frame.clientWidth + GAP) / this.columns;
+      const { pitch } = this;
       const top = Math.floor((seed - this.data.first) / this.columns) * pitch;
       this.rows = Math.max(this.rows, Math.ceil(top / pitch) + 2);
       this.inner.style.height = `${this.rows * pitch}px`;
