@@ -17,7 +17,9 @@ def main(arguments: list[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a console that cannot show a character shows a question mark
     try:
-        options = _parser().parse_args(arguments)
+        given = sys.argv[1:] if arguments is None else arguments
+        options = _parser().parse_args(given)
+        options.given = {word.partition("=")[0] for word in given if word.startswith("--")}
         return options.command(options) or 0
     except GanartError as error:
         print(f"ganart: {error}", file=sys.stderr)
@@ -41,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, function: object, text: str) -> argparse.ArgumentParser:
-        command = subparsers.add_parser(name, help=text, description=text)
+        command = subparsers.add_parser(name, help=text, description=text, allow_abbrev=False)
         command.set_defaults(command=function)
         return command
 

@@ -540,6 +540,12 @@ def test_info_of_models_and_runs(ganart, tiny_model, tiny_run):
         ("animate MODEL --seeds 1,2 --for reel --size 64x64 --out x.gif", "not allowed with"),
         ("animate MODEL --seeds 1,2 --background red --out x.gif", "“red” is no colour"),
         ("animate --seeds 1,2 --out x.gif", "Say which model paints"),
+        ("animate --recipe sheet.png --fps 10 --out x.gif", "--fps would change nothing with --recipe"),
+        ("animate tiny --seeds 1 --path circle --rest 1 --easing=smooth --out x.gif", "--easing, --rest would change"),
+        ("animate tiny --seeds 1,2 --pace even --easing smooth --out x.gif", "nothing at even pace. Leave it out"),
+        ("animate tiny --seeds 1,2 --waves 3 --out x.gif", "nothing without --path noise"),
+        ("animate tiny --seeds 1,2 --reach 1 --out x.gif", "nothing without --path direction"),
+        ("animate tiny --seeds 1,2 --bars 2 --out x.gif", "--bars would change nothing without --bpm"),
         ("animate --recipe missing.gif --out x.gif", "“missing.gif” cannot be read"),
         ("animate --recipe plain.png --out x.gif", "carries no recipe"),
         ("animate --recipe words.png --out x.gif", "is not a GIF, PNG, WebP, MP4 or ZIP"),
@@ -746,3 +752,7 @@ def test_ctrl_c_saves_and_stops_and_resume_goes_on_to_the_end(ganart, store):
     assert answer.status == 0 and answer.out == "run 0001-store\ndone\n"
     assert target.status().state == "done" and target.status().step == 250
     assert len(run.list_runs()) == 1
+
+
+def test_the_digits_are_neither_cropped_nor_laid_on_a_ground(refused):
+    assert "--crop would change nothing with the digits" in refused("prepare", "mnist", "--crop", "fit")

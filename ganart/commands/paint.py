@@ -3,9 +3,9 @@
 import argparse
 import re
 
-from ganart.commands.prepare import bar
+from ganart.commands.prepare import bar, refuse_unused
 from ganart.errors import InputError
-from ganart.filmconfig import PLACES, FilmConfig, Keyframe
+from ganart.filmconfig import PLACES, WALKS, FilmConfig, Keyframe
 from ganart.models import Model
 
 
@@ -35,6 +35,7 @@ def animate(options: argparse.Namespace) -> None:
     from ganart import export, models, recipes, reopen
 
     if options.recipe is not None:
+        refuse_unused(options, options.given - {"--recipe", "--out"}, "with --recipe: a film is made as it was")
         recipe = recipes.read(options.recipe)
         if recipe is None:
             raise InputError(
@@ -80,6 +81,14 @@ def _film(options: argparse.Namespace, size: int) -> FilmConfig:
     path = options.path or ("circle" if options.grid else "slerp")
     if not seeds:
         seeds = list(range(rows * columns))
+    if path not in WALKS:
+        refuse_unused(options, {"--rest", "--easing"}, f"on a {path}: it has no seeds to stop at")
+    if options.pace == "even":
+        refuse_unused(options, {"--easing"}, "at even pace")
+    if path != "noise":
+        refuse_unused(options, {"--waves"}, "without --path noise")
+    if path != "direction":
+        refuse_unused(options, {"--direction", "--reach"}, "without --path direction")
     kind, index = _direction(options.direction)
     film = FilmConfig(
         path,
@@ -101,6 +110,8 @@ def _common(options: argparse.Namespace) -> dict:
     """Length, speed and canvas."""
     from ganart import filmconfig
 
+    if options.bpm is None:
+        refuse_unused(options, {"--bars"}, "without --bpm")
     place = PLACES[options.place] if options.place else None
     if options.size:
         width, height = (int(side) for side in _pair(options.size, "size", "1080x1080"))

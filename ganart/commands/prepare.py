@@ -64,8 +64,17 @@ def prepare_for(source: str, networks: NetworkConfig) -> Dataset:
     return store
 
 
+def refuse_unused(options: argparse.Namespace, unused: set[str], where: str) -> None:
+    """Raises InputError where one of these options was given, which mean nothing there."""
+    if found := sorted(options.given & unused):
+        raise InputError(
+            f"{', '.join(found)} would change nothing {where}. Leave {'them' if found[1:] else 'it'} out."
+        )
+
+
 def prepare(options: argparse.Namespace) -> None:
     if options.source == "mnist":
+        refuse_unused(options, {"--crop", "--background"}, "with the digits, which fill their squares")
         given = options.size is not None or options.crops != 1
         settings = IntakeConfig(size=options.size or 28, crops=options.crops) if given else None
     else:
