@@ -541,7 +541,10 @@ def test_info_of_models_and_runs(ganart, tiny_model, tiny_run):
         ("animate MODEL --seeds 1,2 --background red --out x.gif", "“red” is no colour"),
         ("animate --seeds 1,2 --out x.gif", "Say which model paints"),
         ("animate --recipe sheet.png --fps 10 --out x.gif", "--fps would change nothing with --recipe"),
-        ("animate tiny --seeds 1 --path circle --rest 1 --easing=smooth --out x.gif", "--easing, --rest would change"),
+        (
+            "animate tiny --seeds 1 --path circle --rest 1 --easing=smooth --out x.gif",
+            "--easing, --rest would change",
+        ),
         ("animate tiny --seeds 1,2 --pace even --easing smooth --out x.gif", "nothing at even pace. Leave it out"),
         ("animate tiny --seeds 1,2 --waves 3 --out x.gif", "nothing without --path noise"),
         ("animate tiny --seeds 1,2 --reach 1 --out x.gif", "nothing without --path direction"),

@@ -1041,3 +1041,12 @@ def test_an_export_may_have_any_letters(home, finished):
     next(field for field in at.text_input if field.key == "name-export-loop.png").set_value("横浜 _neu_")
     next(b for b in at.button if b.key == "rename-export-loop.png").click().run()
     assert r"横浜 \_neu\_.png" in text_of(check(at)) and film.with_name("横浜 _neu_.png").is_file()
+
+
+def test_a_damaged_sheet_is_told_and_the_rest_of_the_page_is_there(finished):
+    for path in finished.samples():
+        path.write_bytes(b"")
+    at = check(open_page("train", run=finished.id))
+    assert "A sheet of pictures is damaged" in text_of(at)
+    assert "Go on" in [b.label for b in at.button]
+    check(open_page("gallery"))

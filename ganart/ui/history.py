@@ -14,6 +14,7 @@ from ganart.ui.wall import wall
 LESS = {1.0: "As before", 0.5: "Half", 0.25: "A quarter"}  # learning rate of a branch
 
 
+@page.error_box()
 def show(run: Run) -> None:
     """The strip, and below it what can be done with the checkpoint that was picked."""
     page.follow()

@@ -38,7 +38,7 @@ def _live(run: Run, was_active: bool) -> None:
     pictures = _pictures(settings.dataset, settings.dataset_hash)
     _health(run, doctor.examine(lines, vitals, settings, pictures), bool(vitals))
     left, right = st.columns([3, 2], gap="large")
-    with left:
+    with left, page.error_box():
         _sheet(run, settings.batch)
     with right:
         figures.show(lines, vitals, settings)
