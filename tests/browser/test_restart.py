@@ -105,6 +105,24 @@ def test_the_app_is_killed_and_the_page_is_alive_again_three_seconds_after_it_is
     page.get_by_role("button", name="Resume").click()
     trains_on(target)
     page.wait_for_function(SEEN, arg=target.status().kimg * 1000, timeout=60_000)
+
+    # The gallery tells by itself how far it is, and leads there; what is read there stays open when it ends.
+    page.goto(server.url)
+    line = page.get_by_text(re.compile("^lasting \\(0001\\).*pictures seen"))
+    line.wait_for()
+    before = line.inner_text()
+    until(lambda: line.inner_text() != before, 30)
+    page.get_by_role("link", name="Watch").click()
+    page.get_by_role("button", name="Pause").wait_for()
+    page.wait_for_url(f"**/train?run={target.id}")
+    page.get_by_role("link", name="Gallery").click()
+    page.get_by_role("button", name="About it").first.click()
+    page.get_by_text("How good it is").wait_for()
+    launch.stop(target)
+    line.wait_for(state="detached")
+    assert page.get_by_text("How good it is").is_visible()
+    page.keyboard.press("Escape")
+    page.get_by_text("How good it is").wait_for(state="detached")
     assert not [text for text in told if not CONNECTION.search(text)] and not page.errors
 
 
