@@ -56,7 +56,7 @@ def main() -> None:
                         launch.stop(item)
                     page.context.close()
         chromium.close()
-    print(f"from `streamlit run` to the first picture: {_seconds(first_picture)}")
+    print(f"from `streamlit run` to the first loop in the gallery: {_seconds(first_picture)}")
     print(f"from Start to the sheet of step 0: {_seconds(first_sheet)}")
     print(f"from Start to the first sheet of a network that has learned: {_seconds(next_sheet)}")
 

@@ -4,6 +4,7 @@ A model is a safetensors file whose metadata holds one JSON string under "ganart
 """
 
 import dataclasses
+import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,6 +43,13 @@ class Card:
     about: str = ""
     figures: dict = field(default_factory=dict)
     version: int = MODEL_VERSION
+
+    @property
+    def origin(self) -> str:
+        """What all files of one G have in common, a run's own, its checkpoint and what was exported, whose hashes
+        differ: a digest of its recipe and its step. Empty without a recipe."""
+        text = json.dumps([self.recipe, self.step], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:32] if self.recipe else ""
 
     def to_json(self) -> str:
         return json.dumps({"format": "ganart-model", **dataclasses.asdict(self)}, ensure_ascii=False)

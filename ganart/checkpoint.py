@@ -193,10 +193,14 @@ def save_state(path: Path, tensors: dict[str, Tensor], values: dict) -> None:
     write_atomic(path, safetensors.torch.save(tensors, metadata={"ganart": text}), keep_previous=True)
 
 
+class DamagedError(ModelError):
+    """Nothing of it can be read."""
+
+
 def load_state(path: Path) -> tuple[dict[str, Tensor], dict]:
     """The training state at `path`, or the one before it where that is damaged.
 
-    Raises ModelError where neither can be read, or where a newer version wrote it.
+    Raises DamagedError where neither can be read, ModelError where a newer version wrote it.
     """
     for candidate in (path, path.with_name(path.name + ".prev")):
         try:
@@ -211,4 +215,4 @@ def load_state(path: Path) -> tuple[dict[str, Tensor], dict]:
             f"{candidate.name} has state version {told(values.get('version'))}, and this ganart reads "
             f"{STATE_VERSION}. Update ganart to go on with this run."
         )
-    raise ModelError(f"No readable {path.name} was found.")
+    raise DamagedError(f"No readable {path.name} was found.")

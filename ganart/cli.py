@@ -77,7 +77,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--from", dest="model", metavar="MODEL", help="start from the networks of this model")
 
     command = add(
-        "resume", learn.resume, "Go on with a run that was stopped, or that crashed, exactly where it was."
+        "resume",
+        learn.resume,
+        "Go on with a run that was stopped or paused, or that crashed, exactly where it was.",
     )
     command.add_argument("run")
     branch = command.add_argument_group("going on otherwise", "Any of these makes a branch: a new run.")

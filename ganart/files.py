@@ -168,11 +168,13 @@ def sweep_temporary(folder: Path, seconds: float = 60.0) -> None:
 
 
 def sweep_abandoned(parent: Path, pattern: str, hours: float = 24.0) -> None:
-    """Delete folders that a killed process left in `parent` so long ago that nobody can be at work in them."""
+    """Delete what a killed process left in `parent` so long ago that nobody can be at work on it."""
     for path in parent.glob(pattern):
         try:
             old = time.time() - path.stat().st_mtime > 3600 * hours
         except OSError:
             continue
-        if old:
+        if old and path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
+        elif old:
+            discard(path)

@@ -14,6 +14,7 @@ from ganart import (
     export,
     filmconfig,
     images,
+    in_use,
     layout,
     models,
     pace,
@@ -25,7 +26,7 @@ from ganart import (
     workspace,
 )
 from ganart.errors import ModelError
-from ganart.files import write_atomic
+from ganart.files import replace_with_retry, write_atomic
 from ganart.filmconfig import FilmConfig
 from ganart.models import Model
 from ganart.networks import Generator
@@ -33,6 +34,7 @@ from ganart.paths import Curve
 from ganart.places import Place
 
 TOGETHER = 64  # pictures that are painted at once
+MAKING = ".making-"  # a film among the exports that is not whole yet
 PREVIEW_SIDE, PREVIEW_SECONDS, PREVIEW_FPS = 256, 3.0, 20
 Progress = Callable[[int, int], None]
 
@@ -81,15 +83,16 @@ def make(model: Model, film: FilmConfig, path: Path, progress: Progress | None =
 
 def estimate(model: Model, film: FilmConfig, suffix: str) -> int:
     """About how many bytes the film will have in this kind of file. Raises as `make` does."""
-    reel = Reel(model, film, suffix)
+    about = _about(Reel(model, film, suffix))
+    reel = Reel(model, replace(film, even=False), suffix)  # an even pace is found by painting all of it, often
     walk = reel.walk()
     segments = export.segments_of(suffix, reel.count)
     drawn = [[reel.canvas.place(frame) for frame in reel.paint(walk, None, some)] for some in segments]
-    return export.estimate(suffix, drawn, reel.count, film.fps) + len(recipes.to_json(_about(reel)))
+    return export.estimate(suffix, drawn, reel.count, film.fps) + len(recipes.to_json(about))
 
 
 def _about(reel: "Reel") -> dict:
-    return recipes.recipe(reel.card.hash, kind="film", film=filmconfig.to_dict(reel.film))
+    return recipes.recipe(reel.card.hash, origin=reel.card.origin, kind="film", film=filmconfig.to_dict(reel.film))
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,7 +184,7 @@ class Reel:
         """The frames, or those of these numbers, as they come: uint8 (H, W, C), before the canvas."""
         wanted = list(range(self.count)) if frames is None else list(frames)
         cells = self.film.rows * self.film.columns
-        at_once = max(1, TOGETHER // cells)
+        at_once = 1 if isinstance(self.painter, painters.Sheets) else max(1, TOGETHER // cells)
         total, done = len(wanted), 0
         for part in (wanted[start : start + at_once] for start in range(0, total, at_once)):
             inner = np.minimum(part, self.film.frames - 1)
@@ -251,8 +254,16 @@ def work(request: dict, folder: Path, progress: Progress) -> dict:
     model = models.find_model(request["id"])
     if model.card().hash != request["hash"]:
         raise ModelError(f"{model.id} has learned on since the film was asked for. Ask again.")
-    path = _free(workspace.folder("exports"), request["name"], request["suffix"])
-    report = make(model, filmconfig.from_dict(request["film"]), path, progress)
+    exports = workspace.folder("exports")
+    hidden = exports / f"{MAKING}{folder.name}{request['suffix']}"
+    try:
+        report = make(model, filmconfig.from_dict(request["film"]), hidden, progress)
+        progress(report.frames, report.frames)  # somebody may have let go of it while it was written
+        with in_use.launch_lock():  # nobody gives this name to another file meanwhile
+            path = _free(exports, request["name"], request["suffix"])
+            replace_with_retry(hidden, path)
+    finally:
+        hidden.unlink(missing_ok=True)
     return {"file": path.name, "written": path.stat().st_mtime_ns, **vars(report)}
 
 

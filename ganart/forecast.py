@@ -168,10 +168,11 @@ def ask(settings: TrainConfig) -> Forecast:
     """Measure now, unless that was done before, and wait for it. Raises BusyError or RunError."""
     if (found := known(settings)) is not None:
         return found
-    if not under_way(settings):
-        begin(settings).wait()
-    while under_way(settings):  # for a page or another command, perhaps
+    while under_way(settings):  # for a page or another command
         time.sleep(0.2)
+    if (found := known(settings)) is not None:
+        return found
+    begin(settings).wait()
     if (found := known(settings)) is None:
         raise RunError("The forecast could not be measured. Start the training and look at its speed.")
     return found

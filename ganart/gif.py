@@ -33,7 +33,7 @@ class Palette:
 
 def palette_of(frames: np.ndarray, pixels: int = 40_000) -> Palette:
     """The palette for frames (N, H, W, 1 or 3): by k-means over so many of their pixels, or even greys."""
-    if frames.shape[-1] == 1 or bool((frames == frames[..., :1]).all()):
+    if frames.shape[-1] == 1 or all(bool((frame == frame[..., :1]).all()) for frame in frames):
         return _grey_palette()
     flat = frames.reshape(-1, 3)
     chosen = np.random.default_rng(0).integers(0, len(flat), pixels)

@@ -167,6 +167,7 @@ def sweep() -> None:
             _erase(path)
         for pattern in (".preparing-*", ".unpacking-*"):
             sweep_abandoned(parent, pattern)
+    sweep_abandoned(workspace.folder("exports"), ".making-*")
     jobs.forget_oldest()
 
 

@@ -17,6 +17,11 @@ def read(path: Path) -> list[dict]:
         return []
 
 
+def read_once(path: Path) -> list[dict]:
+    """The same, of a file that nobody will ask for again."""
+    return _Lines(path).read()
+
+
 @functools.lru_cache(maxsize=32)
 def _lines_of(path: Path) -> "_Lines":
     return _Lines(path)

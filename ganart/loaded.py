@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ganart import checkpoint, latent, notes, render, workspace
+from ganart import checkpoint, latent, notes, render
 from ganart import directions as directions_of
 from ganart.card import Card
 from ganart.errors import GanartError, InputError, ModelError
@@ -35,14 +35,9 @@ def generator(model: Model) -> tuple[Generator, Card]:
     """G and the card of a model; a run that saves again is loaded again, with its notes. Raises ModelError."""
     G, card = _load(str(model.path), _written(model))
     if model.run:
-        _follow(workspace.home(), model.id, card.hash)
+        with contextlib.suppress(GanartError, OSError):  # where nothing can be written, nothing was noted
+            notes.follow(model.id, card.hash)
     return G, card
-
-
-@functools.lru_cache(maxsize=64)
-def _follow(_home: Path, model_id: str, model_hash: str) -> None:
-    with contextlib.suppress(GanartError):  # where nothing can be written, nothing was noted
-        notes.follow(model_id, model_hash)
 
 
 @functools.lru_cache(maxsize=16)

@@ -9,7 +9,7 @@ import functools
 import numpy as np
 import torch
 
-from ganart import checkpoint, directions, images, render
+from ganart import card, checkpoint, directions, images, render
 from ganart.card import Card
 from ganart.errors import InputError
 from ganart.filmconfig import FilmConfig
@@ -48,12 +48,16 @@ class Growing(Still):
                 "Take the film of its sheets, or a run of your own."
             )
         self.paths = list(kept.values())
+        if model.run and model.run.model.is_file() and card.read_card(model.run.model).step > max(kept):
+            self.paths.append(model.run.model)  # what it has come to since
         super().__init__(checkpoint.load_generator(model.path)[0])
         self.mixed = Generator(self.G.config).eval()
         self._weights = functools.lru_cache(maxsize=3)(self._load)
 
     def _load(self, index: int) -> dict[str, torch.Tensor]:
-        G, _ = checkpoint.load_generator(self.paths[index])
+        there = [near for near, path in enumerate(self.paths) if path.is_file()]  # a run at work thins them
+        nearest = min(there, key=lambda near: abs(near - index), default=index)
+        G, _ = checkpoint.load_generator(self.paths[nearest])
         return G.state_dict()
 
     def at(self, z: np.ndarray, moments: np.ndarray) -> np.ndarray:

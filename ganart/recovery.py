@@ -25,7 +25,7 @@ def load_or_start(target: Run, settings: TrainConfig) -> tuple[Training, TrainCo
     target.initial.unlink(missing_ok=True)
     try:
         tensors, values = checkpoint.load_state(target.state)
-    except ModelError as error:
+    except checkpoint.DamagedError as error:
         if states := list(target.states()):
             raise ModelError(
                 f"{error} States of before were kept, the newest of step {states[-1]}: go back to that one."

@@ -15,14 +15,23 @@ FOREIGN = "Its recipe is damaged, or was not written by ganart."
 
 
 def model_of(recipe: dict) -> Model:
-    """The model that painted it, by its hash. Raises InputError where it is not here."""
-    wanted, shown = recipe.get("model"), models.list_models()
+    """The model that painted it, by its hash; else another file of the same G. Raises InputError where none is
+    here."""
+    wanted, origin, alike = recipe.get("model"), recipe.get("origin"), None
     kept = (model for owner in run.list_runs() for model in models.of_run(owner))
-    for model in itertools.chain(shown, kept):
+    for model in itertools.chain(models.list_models(), kept):
         with contextlib.suppress(GanartError):  # another model's trouble
-            if model.card().hash == wanted:
+            card = model.card()
+            if card.hash == wanted:
                 return model
-    raise InputError("The model that painted this is not in this workspace. Open it in the gallery first.")
+            if origin and card.origin == origin:
+                alike = alike or model
+    if alike:
+        return alike
+    raise InputError(
+        "The model that painted this is not in this workspace. Open it in the gallery first; if it was a run on "
+        "its way, that may have learned on since."
+    )
 
 
 def place_of(recipe: dict, model: Model) -> Place:
@@ -64,7 +73,10 @@ def film_of(recipe: dict, model: Model) -> FilmConfig:
     damaged or of another kind."""
     kind = recipe.get("kind")
     if kind == "film":
-        return filmconfig.from_dict(recipe.get("film"))
+        film = filmconfig.from_dict(recipe.get("film"))
+        for frame in film.keyframes:
+            places.read(frame.place, model.card().networks.z_dim)  # raises for one of another model
+        return film
     if kind == "picture":
         place = place_of(recipe, model)
         return FilmConfig(path="circle", keyframes=(Keyframe(place.text),))

@@ -17,7 +17,7 @@ class Reporter:
         settings: TrainConfig,
         ended: threading.Event,
         note: str = "",
-        at_collapse: str = "pause",
+        at_collapse: str = "stop",
     ) -> None:
         self.run, self.settings = target, settings
         self.at_collapse = at_collapse  # what a collapse asks for

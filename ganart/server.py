@@ -121,18 +121,25 @@ class Door:
         asked = HTTPConnection(scope)
         status, reason = self._refusal(asked)
         if not status:
-            await self.app(scope, self._while_admitted(asked, receive), send)
+            if scope["type"] == "websocket" and self.admits:
+                scope, receive = self._watched(asked, receive)
+            await self.app(scope, receive, send)
         elif scope["type"] == "http":
             await PlainTextResponse(reason, status)(scope, receive, send)
         else:
             await send({"type": "websocket.close"})  # before it was accepted: the server answers 403
 
-    def _while_admitted(self, asked: HTTPConnection, receive: Receive) -> Receive:
-        """What comes over the websocket of somebody who is logged in, until they are taken off the list: a page
-        asks at its next run only, after what was clicked on it and not at all for its parts."""
-        cookies, admits = asked.cookies, self.admits
-        if asked.scope["type"] != "websocket" or not admits or not admits(cookies):
-            return receive
+    def _watched(self, asked: HTTPConnection, receive: Receive) -> tuple[Scope, Receive]:
+        """The websocket where there is a login. A page asks who one is only when its whole script runs, after what
+        was clicked on it, and its parts do not ask at all. So who is taken off the list is cut off at the next
+        message, and whoever is not on it gets a session of their own, never one that was begun before."""
+        admits, cookies = self.admits or (lambda _: True), asked.cookies
+        if not admits(cookies):
+            headers = [
+                (name, b",".join(value.split(b",")[:2]) if name == b"sec-websocket-protocol" else value)
+                for name, value in asked.scope["headers"]
+            ]
+            return {**asked.scope, "headers": headers}, receive
 
         async def receive_while_admitted() -> Message:
             message = await receive()
@@ -140,7 +147,7 @@ class Door:
                 return {"type": "websocket.disconnect", "code": 1008}
             return message
 
-        return receive_while_admitted
+        return asked.scope, receive_while_admitted
 
     def _refusal(self, asked: HTTPConnection) -> tuple[int, str]:
         """The status and the reason; 0 for who may come in."""

@@ -82,9 +82,10 @@ def _go_on(target: Run, settings: TrainConfig, store: Dataset, reporter: Reporte
     if training.step == 0:
         write_sheet(training, settings, target)
     here = devices.here(settings.device)
-    if training.choices.get("here", here) != here:
+    if training.choices and training.choices.setdefault("here", here) != here:
         training.choices = {}
-        reporter.note = "It goes on where other hardware computes, so not bit for bit as it would have before."
+        moved = "It goes on where other hardware computes, so not bit for bit as it would have before."
+        reporter.note = f"{reporter.note} {moved}".strip()
     if not training.choices:
         dtype = probe.faster_dtype(settings)
         training.choices = {"threads": torch.get_num_threads(), "dtype": dtype, "here": here}

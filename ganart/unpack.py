@@ -236,7 +236,7 @@ def _check_lines(path: Path) -> None:
                 raise ModelError(f"Its {path.name} cannot be read.") from error
             if isinstance(values, dict):
                 _check_figures(values, path)
-    for values in jsonlines.read(path):  # as the pages read them
+    for values in jsonlines.read_once(path):  # lines that only together are what the pages would read
         _check_figures(values, path)
 
 
@@ -254,7 +254,10 @@ def _check_sheet(path: Path) -> None:
     sides = int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
     if head[:16] != b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" or not all(0 < side <= MAX_SIDE for side in sides):
         raise ModelError(f"Its sheet {path.name} is not a PNG that ganart wrote.")
-    images.read_png(path.read_bytes())
+    try:
+        images.read_png(path.read_bytes())
+    except ModelError as error:
+        raise ModelError(f"Its sheet {path.name} is damaged. Pack the run again.") from error
 
 
 def _check_state(path: Path) -> None:

@@ -77,7 +77,14 @@ def tiny_model(tmp_path) -> Path:
 def make_painter(home):
     """Puts models whose pictures differ widely, untrained as they are, into the workspace."""
 
-    def make(name: str = "painter", seed: int = 0, size: int = 32, channels: int = 3, z_dim: int = 8) -> Model:
+    def make(
+        name: str = "painter",
+        seed: int = 0,
+        size: int = 32,
+        channels: int = 3,
+        z_dim: int = 8,
+        recipe: dict | None = None,
+    ) -> Model:
         networks = NetworkConfig(size=size, channels=channels, z_dim=z_dim, width=4)
         torch.manual_seed(seed)
         G = ema.with_own_batchnorm(Generator(networks), [torch.randn(64, z_dim)])
@@ -89,7 +96,7 @@ def make_painter(home):
             name=name,
             networks=networks,
             dataset={"name": "none", "hash": "", "pictures": 0, "held_out": 0},
-            recipe={},
+            recipe=recipe or {},
             step=0,
             kimg=0.0,
             averaged=True,

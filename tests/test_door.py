@@ -191,6 +191,20 @@ def test_who_is_taken_off_the_list_is_heard_no_more():
     asyncio.run(door(scope, receive, None))
     assert heard == ["websocket.receive", "websocket.disconnect"]
 
+    # Coming back, they get a session of their own, not the one that was begun before.
+    told = []
+
+    async def again(scope: dict, receive: Callable, send: object) -> None:
+        told.append(dict(scope["headers"])[b"sec-websocket-protocol"])
+
+    scope["headers"].append((b"sec-websocket-protocol", b"streamlit, a-token, an-old-session"))
+    for listed in (False, True):
+        allowed["listed"] = listed
+        asyncio.run(
+            server.Door(again, ["localhost"], admits=lambda cookies: allowed["listed"])(scope, receive, None)
+        )
+    assert told == [b"streamlit, a-token", b"streamlit, a-token, an-old-session"]
+
 
 def test_an_app_that_another_server_opened_wide_answers_this_computer_alone():
     """As `uvicorn app:app --host 0.0.0.0` would, which asks nobody."""

@@ -1,5 +1,6 @@
 """Whole films, painted by real generators and read back from their files."""
 
+import dataclasses
 import getpass
 import io
 import socket
@@ -22,11 +23,13 @@ from ganart import (
     latent,
     models,
     pace,
+    painters,
     paths,
     places,
     recipes,
     render,
     work,
+    workspace,
 )
 from ganart.errors import InputError, ModelError, RunError
 from ganart.filmconfig import FilmConfig, Keyframe
@@ -473,7 +476,8 @@ def test_the_recipe_makes_the_identical_file(ganart, grey, out, suffix):
     )
     film.make(grey, config, out / f"a{suffix}")
     about = recipes.read(out / f"a{suffix}")
-    assert about == recipes.recipe(grey.card().hash, kind="film", film=filmconfig.to_dict(config))
+    card = grey.card()
+    assert about == recipes.recipe(card.hash, origin=card.origin, kind="film", film=filmconfig.to_dict(config))
     answer = ganart("animate", "--recipe", out / f"a{suffix}", "--out", out / f"again{suffix}")
     assert answer.status == 0, answer.err
     assert (out / f"again{suffix}").read_bytes() == (out / f"a{suffix}").read_bytes()
@@ -500,7 +504,7 @@ def test_a_film_names_no_path_person_or_computer(grey, tmp_path, monkeypatch, su
     about = recipes.read(Path("a"), data)
     for secret in (getpass.getuser(), socket.gethostname()):
         assert secret not in recipes.to_json(about)
-    assert set(about) == {"ganart", "version", "model", "source_type", "kind", "film"}
+    assert set(about) == {"ganart", "version", "model", "origin", "source_type", "kind", "film"}
     assert set(about["film"]) == set(filmconfig.to_dict(FilmConfig("sheets")))
 
 
@@ -595,3 +599,49 @@ def test_a_model_that_is_gone_fails_the_job_in_a_sentence(grey):
     grey.path.unlink()
     with pytest.raises(RunError, match="There is no model “grey”"):
         jobs.wait(jobs.begin(wanted))
+
+
+def test_an_estimate_does_not_look_for_an_even_pace(grey, monkeypatch):
+    """That paints the whole film, several times."""
+    monkeypatch.setattr(film.pace, "even_times", None)
+    config = FilmConfig("circle", keyframes(*range(36)), 150, 25, even=True, rows=6, columns=6)
+    assert film.estimate(grey, config, ".gif") > 1000
+
+
+def test_what_was_let_go_of_while_it_was_written_is_in_no_list(home, make_painter, tmp_path):
+    model = make_painter("painter")
+    asked = filmconfig.to_dict(FilmConfig("slerp", keyframes(1, 2), 8, 10))
+    request = {
+        "kind": "film",
+        "id": model.id,
+        "hash": model.card().hash,
+        "name": "dawn",
+        "film": asked,
+        "suffix": ".gif",
+    }
+    exports, seen = workspace.folder("exports"), []
+
+    def cancelled(done: int, total: int) -> None:
+        seen.append(sorted(path.name for path in exports.iterdir()))
+        if seen[-1]:
+            raise RunError("cancelled")
+
+    with pytest.raises(RunError):
+        film.work(request, tmp_path / "job", cancelled)
+    assert [name for names in seen for name in names] == [".making-job.gif"] and not list(exports.iterdir())
+    (exports / "dawn.gif").write_bytes(b"another one")
+    assert film.work(request, tmp_path / "job", lambda *_: None)["file"] == "dawn-2.gif"
+    assert (exports / "dawn.gif").read_bytes() == b"another one"
+
+
+def test_a_training_may_thin_its_checkpoints_while_its_growth_is_painted(trained, out):
+    painter = painters.Growing(trained)
+    trained.run.checkpoint_path(50).unlink()
+    z = latent.sample_z([1], painter.z_dim)
+    assert painter.at(np.repeat(z, 3, 0), np.array([0.0, 0.5, 1.0])).std() > 0
+
+
+def test_what_a_training_has_come_to_since_its_last_checkpoint_is_seen(trained, monkeypatch):
+    plain = painters.card.read_card
+    monkeypatch.setattr(painters.card, "read_card", lambda path: dataclasses.replace(plain(path), step=500))
+    assert painters.Growing(trained).paths[-1] == trained.run.model

@@ -517,3 +517,11 @@ def test_a_training_starts_from_a_model(ganart, refused, tiny_model, tmp_path, p
     assert answer.status == 2 and "pictures-64 has 64 px ones" in answer.err
     tiny_model.write_bytes(checkpoint.model_bytes(G, None, **words))
     assert "came without its D" in refused("train", pictures, "--from", tiny_model)
+
+
+def test_resume_lets_a_paused_run_go_on(ganart, done):
+    done.write_status(dataclasses.replace(done.written_status(), state="paused"))
+    done.request("pause")
+    with done.lock():
+        answer = ganart("resume", done.id)
+    assert answer.status == 0 and answer.out == f"run {done.id} goes on\n" and done.requested() == "run"

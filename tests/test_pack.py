@@ -671,7 +671,7 @@ def test_run_files_that_ganart_did_not_write_are_refused(whole, tmp_path):
         ({"run/metrics.jsonl": b'{"step": "x"}\n'}, "has no step"),
         ({"run/vitals.jsonl": b'{"step": 1}\n{"gap": 1}\n'}, "has no step"),
         ({"run/metrics.jsonl": b'{"step": 1, "kimg": "x"}\n'}, "holds what is no number"),
-        ({sheet: png[:40]}, "sheet of pictures is damaged"),
+        ({sheet: png[:40]}, "00000050.png is damaged"),
         ({"run/vitals.jsonl": b'{"step": 1}' + b" " * 200_000}, "too long"),
         ({"run/metrics.jsonl": DEEP[:90_000] + b"\n"}, "metrics.jsonl cannot be read"),
         ({sheet: b"GIF89a"}, "not a PNG"),

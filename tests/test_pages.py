@@ -1049,4 +1049,6 @@ def test_a_damaged_sheet_is_told_and_the_rest_of_the_page_is_there(finished):
     at = check(open_page("train", run=finished.id))
     assert "A sheet of pictures is damaged" in text_of(at)
     assert "Go on" in [b.label for b in at.button]
-    check(open_page("gallery"))
+    gallery = check(open_page("gallery"))
+    assert finished.id in text_of(gallery) or "tiny (0001)" in text_of(gallery)
+    assert "About it" in [b.label for b in gallery.button], "the card is gone"

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from ganart import directions, export, filmconfig, images, latent, loaded, models, places, recipes, reopen
+from ganart import directions, export, filmconfig, images, latent, loaded, models, places, recipes, reopen, share
 from ganart.card import read_card
 from ganart.errors import InputError
 from ganart.filmconfig import FilmConfig, Keyframe
@@ -54,6 +54,28 @@ def test_every_model_that_a_run_keeps_is_found(make_painter, home):
         path.rename(target)
     for name, path in targets.items():
         assert reopen.model_of(recipes.recipe(read_card(path).hash)).id == name
+
+
+def test_another_file_of_the_same_G_will_do(make_painter, home):
+    """What was exported has other bytes, so another hash; so has what a run saves beside its checkpoint."""
+    wanted = make_painter("second", seed=1, recipe={"seed": 1})
+    given_away = home / "models" / "given-away.safetensors"
+    given_away.write_bytes(share.model_file(wanted, name="given-away"))
+    recipe = recipes.recipe(wanted.card().hash, origin=wanted.card().origin)
+    wanted.path.unlink()
+    assert read_card(given_away).hash != recipe["model"] and reopen.model_of(recipe).path == given_away
+    with pytest.raises(InputError, match="not in this workspace"):
+        reopen.model_of({**recipe, "origin": ["x"]})
+
+
+def test_a_film_of_places_that_the_model_does_not_have_is_refused(make_painter):
+    """Before anything that the artist has is changed."""
+    config = filmconfig.to_dict(
+        FilmConfig("slerp", (Keyframe("1"), Keyframe(places.write(np.ones(9, np.float32)))), 8, 10)
+    )
+    model = make_painter("second")
+    with pytest.raises(InputError, match="This place has 9 values"):
+        reopen.film_of(recipes.recipe(model.card().hash, kind="film", film=config), model)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,20 @@ import numpy as np
 import pytest
 import torch
 
-from ganart import card, checkpoint, config, latent, launch, models, presets, recovery, render, share, train
+from ganart import (
+    card,
+    checkpoint,
+    config,
+    latent,
+    launch,
+    models,
+    presets,
+    recovery,
+    render,
+    share,
+    train,
+    workspace,
+)
 from ganart.errors import InputError, ModelError
 from ganart.models import Model
 
@@ -137,3 +150,16 @@ def test_a_card_whose_recipe_names_other_networks_is_refused(finished):
         presets.going_on_from(dataclasses.replace(told, networks=other))
     with pytest.raises(InputError):
         presets.going_on_from(dataclasses.replace(told, recipe={"networks": config.to_dict(other), "lr": "fast"}))
+
+
+def test_the_name_of_a_model_that_comes_with_the_program_is_taken(make_painter, home, tmp_path, monkeypatch):
+    made = make_painter("mine")
+    (tmp_path / "pretrained").mkdir()
+    monkeypatch.setattr(workspace, "pretrained_folder", lambda: tmp_path / "pretrained")
+    path = tmp_path / "dawn.safetensors"
+    path.write_bytes(made.path.read_bytes())
+    (tmp_path / "pretrained" / "dawn.safetensors").write_bytes(path.read_bytes())
+    assert checkpoint.take_in(path) == "dawn" and not (home / "models" / "dawn.safetensors").exists(), "it is here"
+    path.write_bytes(make_painter("other", seed=1).path.read_bytes())
+    with pytest.raises(InputError, match="“dawn” is taken"):
+        checkpoint.take_in(path)

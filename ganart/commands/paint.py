@@ -26,7 +26,9 @@ def sample(options: argparse.Namespace) -> None:
     G, card = checkpoint.load_generator(models.find_model(options.model).path)
     export.check_memory(1, G.config.size * scale * len(seeds), G.config.size * scale)
     sheet = render.sheet(G, latent.sample_z(seeds, G.config.z_dim), min(options.columns, len(seeds)))
-    about = recipes.recipe(card.hash, kind="sheet", seeds=seeds, columns=options.columns, scale=scale)
+    about = recipes.recipe(
+        card.hash, origin=card.origin, kind="sheet", seeds=seeds, columns=options.columns, scale=scale
+    )
     export.write(path, export.png_bytes(images.enlarge(sheet, scale), about))
     print(path)
 
@@ -114,8 +116,12 @@ def _common(options: argparse.Namespace) -> dict:
         refuse_unused(options, {"--bars"}, "without --bpm")
     place = PLACES[options.place] if options.place else None
     if options.size:
-        width, height = (int(side) for side in _pair(options.size, "size", "1080x1080"))
+        width, height = _pair(options.size, "size", "1080x1080")
+        if not width or not height:
+            raise InputError(f"{options.size} px were asked for. Leave --size out for what suits.")
     else:
+        if place is None:
+            refuse_unused(options, {"--background"}, "without --size or --for: there is no ground")
         width, height = (place.width, place.height) if place else (0, 0)
     if options.bpm is not None:
         frames = filmconfig.beats(options.bpm, options.bars, options.fps)

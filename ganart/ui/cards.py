@@ -80,8 +80,9 @@ def _picture(model: Model, card: Card) -> None:
         job = loops.draw(model, card)
         if (status := job.status()) and status.active:
             st.session_state.setdefault("drawing", set()).add(str(job.folder))
-    if sheet := model.sheet():
-        sheets.show(sheets.larger(sheet), f"36 pictures painted by {model.id}")
+    with page.error_box():
+        if sheet := model.sheet():
+            sheets.show(sheets.larger(sheet), f"36 pictures painted by {model.id}")
 
 
 @st.fragment(run_every=2.0)

@@ -216,7 +216,13 @@ def _save(model: Model, place: Place) -> None:
         picture = images.resize(loaded.pictures(model, place.z[None])[0], side, smooth)
         kept = {"name": name_of(model, place)} | ({"line": list(place.line)} if place.line else {})
         about = recipes.recipe(
-            card.hash, kind="picture", place=place.text, side=picture.shape[0], smooth=smooth, **kept
+            card.hash,
+            origin=card.origin,
+            kind="picture",
+            place=place.text,
+            side=picture.shape[0],
+            smooth=smooth,
+            **kept,
         )
         return export.png_bytes(picture, about)
 

@@ -3,10 +3,10 @@
 import numpy as np
 import streamlit as st
 
-from ganart import images, launch, workspace
+from ganart import housekeeping, images, launch, workspace
 from ganart.config import MOST_KIMG
 from ganart.dataset import list_datasets
-from ganart.errors import GanartError
+from ganart.errors import GanartError, ModelError
 from ganart.run import Run
 from ganart.ui import page, words
 from ganart.ui.wall import wall
@@ -14,7 +14,6 @@ from ganart.ui.wall import wall
 LESS = {1.0: "As before", 0.5: "Half", 0.25: "A quarter"}  # learning rate of a branch
 
 
-@page.error_box()
 def show(run: Run) -> None:
     """The strip, and below it what can be done with the checkpoint that was picked."""
     page.follow()
@@ -26,7 +25,9 @@ def show(run: Run) -> None:
     steps = list(checkpoints)
     seen = {step: f"{step * batch:,} pictures seen" for step in steps}
     st.header("The way here")
-    frames = [_frame(samples[min(samples, key=lambda at: abs(at - step))].read_bytes()) for step in steps]
+    found = [_frame(samples[min(samples, key=lambda at: abs(at - step))].read_bytes()) for step in steps]
+    blank = np.zeros_like(next((frame for frame in found if frame is not None), np.zeros((2, 2, 3), np.uint8)))
+    frames = [blank if frame is None else frame for frame in found]
 
     def pick(index: int) -> None:
         st.session_state.picked_step = steps[index]
@@ -62,9 +63,12 @@ def show(run: Run) -> None:
 
 
 @st.cache_data(max_entries=200, show_spinner=False)
-def _frame(sheet: bytes) -> np.ndarray:
-    """The first four pictures of a sheet of 6x6, as one."""
-    pixels = images.read_png(sheet)
+def _frame(sheet: bytes) -> np.ndarray | None:
+    """The first four pictures of a sheet of 6x6, as one; None of a damaged one."""
+    try:
+        pixels = images.read_png(sheet)
+    except ModelError:
+        return None
     side = pixels.shape[0] // 6
     return pixels[: 2 * side, : 2 * side]
 
@@ -164,7 +168,7 @@ def healthy(run: Run, since: int) -> int | None:
 def branch(run: Run, step: int | None, changes: dict) -> None:
     """In a callback: make the branch, stop this run where it is at work, and start it. Where that cannot be, no
     branch is left over, and the page says why."""
-    state = st.session_state
+    state, made = st.session_state, None
     try:
         device = changes.get("device", run.config().device)
         if other := launch.active_run(device, but=run):
@@ -175,8 +179,10 @@ def branch(run: Run, step: int | None, changes: dict) -> None:
         if run.status().active:
             launch.stop(run)
         launch.relaunch(made)
-    except GanartError as error:
-        state.watch_error = str(error)
+    except (GanartError, FileNotFoundError) as error:  # of a run at work, which thins its checkpoints
+        if made is not None:
+            housekeeping.delete_run(made)
+        state.watch_error = str(error) if isinstance(error, GanartError) else "That state has just been let go of."
         state.gone = True  # the message stands in another part of the page
         return
     for key in ("picked_step", "back", "compare"):

@@ -99,10 +99,10 @@ def model(name: str) -> None:
 def export(file: str) -> None:
     """Rename and delete an exported file."""
     key = f"export-{file}"
-    stem, _, suffix = file.rpartition(".")
+    stem = file.rpartition(".")[0]
 
     def renamed() -> None:
-        _attempt(lambda: housekeeping.rename_export(file, f"{st.session_state[f'name-{key}'].strip()}.{suffix}"))
+        _attempt(lambda: housekeeping.rename_export(file, st.session_state[f"name-{key}"].strip()))
 
     with _menu(key):
         _rename(key, stem, renamed)

@@ -19,6 +19,11 @@ MOST_EARLIER = 30
 def request(model: Model, asked: Asked) -> dict:
     """The job that makes this film."""
     _, card = loaded.generator(model)
+    grown = {}
+    if model.run and asked.film.path in filmconfig.GROWTHS:  # painted from what a training has left until now
+        kept = model.run.samples() if asked.film.path == "sheets" else list(model.run.checkpoints().values())
+        status = model.run.status()
+        grown = {"grown": [len(kept), kept[-1].name if kept else "", 0 if status.active else status.step]}
     return {
         "kind": "film",
         "id": model.id,
@@ -26,6 +31,7 @@ def request(model: Model, asked: Asked) -> dict:
         "name": workspace.slug(card.name),
         "film": filmconfig.to_dict(asked.film),
         "suffix": asked.suffix,
+        **grown,
     }
 
 

@@ -123,12 +123,12 @@ def _loops(model: Model, path: str) -> dict:
         first = st.number_input("First seed", 0, 2**32 - 1 - rows * columns, **_kept("film_first"))
         values["keyframes"] = tuple(Keyframe(str(first + cell)) for cell in range(rows * columns))
     else:
-        timeline.show(model)
+        timeline.show(model, timed=False)
         values["keyframes"] = (kept * (rows * columns))[: rows * columns]
     if path == "noise":
         values["waves"] = st.slider("From calm to lively", 1, 6, **_kept("film_waves", 2))
     if path == "direction":
-        names = steer.names(model, "ganspace")
+        names = steer.names(model, "ganspace", min(steer.SHOWN, model.card().networks.z_dim))
         values["index"] = st.selectbox(
             "Along",
             range(len(names)),
@@ -145,7 +145,7 @@ def _growth(model: Model) -> dict:
         "Wander meanwhile", **_kept("film_wander"), help="Goes from keyframe to keyframe while the network learns."
     )
     if wander:
-        timeline.show(model)
+        timeline.show(model, timed=False)
         return {"keyframes": timeline.keyframes(model)}
     rows, columns = _grid(3, 3)
     first = st.number_input("First seed", 0, 2**32 - 1 - rows * columns, **_kept("film_first"))
@@ -222,7 +222,7 @@ def settings_of(film: FilmConfig, suffix: str) -> tuple[dict, list[Shot] | None]
     first = int(shots[0].text) if shots and shots[0].text.isdecimal() else 0
     in_a_row = [shot.text for shot in shots] == [str(first + place) for place in range(len(shots))]
     wander = film.path == "growth" and film.rows * film.columns == 1 and len(shots) > 1
-    on_timeline = film.path in filmconfig.WALKS or wander or (bool(shots) and not in_a_row)
+    on_timeline = film.path in filmconfig.WALKS or wander or (film.path in WAYS[LOOPS] and not in_a_row)
     sides = film.width, film.height
     fitting = (
         name for name, place in PLACES.items() if (place.width, place.height, place.suffix) == (*sides, suffix)

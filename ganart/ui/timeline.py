@@ -62,8 +62,9 @@ def take(model: Model, found: list[Place]) -> None:
     add(model, found)
 
 
-def show(model: Model) -> None:
-    """The keyframes as thumbnails; what can be done with the one that is picked; how to add more."""
+def show(model: Model, timed: bool = True) -> None:
+    """The keyframes as thumbnails; what can be done with the one that is picked; how to add more. timed: one can
+    say how long the film stays at each and takes to the next."""
     kept, state = shots(model), st.session_state
     _, card = loaded.generator(model)
     found = []
@@ -85,6 +86,8 @@ def show(model: Model) -> None:
             across=8,
         )
         _tools(model, kept, picked)
+        if timed:
+            _timing(model, kept, picked)
     else:
         st.caption("No keyframes yet. Add some, or go exploring and send them here.")
     _more(model)
@@ -108,6 +111,11 @@ def _tools(model: Model, kept: list[Shot], picked: int) -> None:
         for name, icon, how, unable in tools:
             act = functools.partial(change, how)
             st.button(name, icon=icon, key=f"shot-{name}", on_click=act, disabled=unable, type="tertiary")
+
+
+def _timing(model: Model, kept: list[Shot], picked: int) -> None:
+    shot = kept[picked]
+    change = functools.partial(_change, model, picked, shot)
     with st.container(horizontal=True):
         for name, label, low, told in (
             ("rest", "Rests", 0.0, "How long it stays; 1 is as long as a usual way."),

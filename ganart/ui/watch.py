@@ -38,7 +38,7 @@ def _live(run: Run, was_active: bool) -> None:
     pictures = _pictures(settings.dataset, settings.dataset_hash)
     _health(run, doctor.examine(lines, vitals, settings, pictures), bool(vitals))
     left, right = st.columns([3, 2], gap="large")
-    with left, page.error_box():
+    with left:
         _sheet(run, settings.batch)
     with right:
         figures.show(lines, vitals, settings)
@@ -159,7 +159,7 @@ def _sheet(run: Run, batch: int) -> None:
     except FileNotFoundError:  # the run has just been taken back to an earlier state
         return
     step = int(chosen.stem)
-    with st.container(key="square-sheet"):  # its room is kept free, see page.css
+    with st.container(key="square-sheet"), page.error_box():  # its room is kept free, see page.css
         # No larger than it is shown, or Streamlit would shrink it anew every second.
         shown = sheets.larger(sheet, SHEET_WIDTH)
         sheets.show(shown, f"Sheet of 36 pictures that the network draws after {step} steps", SHEET_WIDTH)

@@ -58,7 +58,7 @@ def test_from_a_folder_of_pictures_to_a_looping_gif(server, page, paintings):
     # A second tab finds it, too.
     other = page.context.new_page()
     other.goto(f"{server.url}/train")
-    other.get_by_role("button", name="Watch").click()
+    other.get_by_role("link", name="Watch").click()
     other.get_by_alt_text(re.compile("Sheet of 36 pictures")).wait_for()
     other.close()
 
