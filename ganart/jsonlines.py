@@ -8,18 +8,24 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+TAIL = 300  # as many points as a page draws
+
 
 def read(path: Path) -> list[dict]:
-    """The objects in a file of JSON lines; what is no whole line is left out."""
+    """The objects in a file of JSON lines, oldest first: the last TAIL of them, and before those as many at most,
+    evenly spread and the first among them, however many there are. What is no whole line is left out."""
     try:
         return _lines_of(path).read()
     except OSError:
         return []
 
 
-def read_once(path: Path) -> list[dict]:
-    """The same, of a file that nobody will ask for again."""
-    return _Lines(path).read()
+def read_all(path: Path) -> list[dict]:
+    """All of them."""
+    try:
+        return _parsed(path.read_bytes().split(b"\n")[:-1])
+    except OSError:
+        return []
 
 
 @functools.lru_cache(maxsize=32)
@@ -45,22 +51,43 @@ class _Lines:
                     seen = _Seen()
                     file.seek(0)
                 *whole, _ = file.read().split(b"\n")
-                values = seen.values + tuple(_parsed(whole))
                 end = seen.end + sum(len(line) + 1 for line in whole)
                 last = whole[-1] + b"\n" if whole else seen.last
-                self.seen = seen = _Seen(facts.st_size, facts.st_mtime_ns, end, last, values)
-        return list(seen.values)
+                self.seen = seen = _Seen(
+                    facts.st_size, facts.st_mtime_ns, end, last, seen.kept.with_more(_parsed(whole))
+                )
+        return [*seen.kept.older, *seen.kept.newer]
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """newer: the last TAIL objects. older: every `apart`th of the `count` before those."""
+
+    older: tuple[dict, ...] = ()
+    newer: tuple[dict, ...] = ()
+    apart: int = 1
+    count: int = 0
+
+    def with_more(self, added: list[dict]) -> "_Kept":
+        newer, older, apart, count = [*self.newer, *added], list(self.older), self.apart, self.count
+        for value in newer[:-TAIL]:
+            if count % apart == 0:
+                older.append(value)
+            count += 1
+            if len(older) > TAIL:
+                older, apart = older[::2], 2 * apart
+        return _Kept(tuple(older), tuple(newer[-TAIL:]), apart, count)
 
 
 @dataclass(frozen=True)
 class _Seen:
-    """size, time: of the file. end: of its last whole line, `last`. values: of all whole lines."""
+    """size, time: of the file. end: of its last whole line, `last`. kept: of its whole lines."""
 
     size: int = 0
     time: int = 0
     end: int = 0
     last: bytes = b""
-    values: tuple[dict, ...] = ()
+    kept: _Kept = _Kept()
 
 
 def _parsed(lines: list[bytes]) -> list[dict]:

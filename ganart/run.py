@@ -164,7 +164,7 @@ class Run:
         return request if request in REQUESTS else None
 
     def metrics(self) -> list[dict]:
-        """All lines of figures, oldest first; a torn last line is left out."""
+        """Lines of figures, oldest first: of very many the last, and of those before a part (`jsonlines.read`)."""
         return jsonlines.read(self.folder / "metrics.jsonl")
 
     def append_metrics(self, values: dict) -> None:
@@ -172,7 +172,7 @@ class Run:
         append_line(self.folder / "metrics.jsonl", values)
 
     def vitals(self) -> list[dict]:
-        """All lines of the signs of health, oldest first; what they hold: `ganart.vitals`."""
+        """Lines of the signs of health, likewise; what they hold: `ganart.vitals`."""
         return jsonlines.read(self.folder / "vitals.jsonl")
 
     def last_look(self) -> int | None:
@@ -186,7 +186,8 @@ class Run:
 
     def write_history(self, source: "Run", step: int) -> None:
         """Take over the figures of another run, or of this one, up to a step."""
-        for name, lines in (("metrics.jsonl", source.metrics()), ("vitals.jsonl", source.vitals())):
+        for name in ("metrics.jsonl", "vitals.jsonl"):
+            lines = jsonlines.read_all(source.folder / name)
             text = "".join(json.dumps(line) + "\n" for line in lines if line["step"] <= step)
             write_atomic(self.folder / name, text.encode(), durable=False)
 

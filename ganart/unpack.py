@@ -236,7 +236,7 @@ def _check_lines(path: Path) -> None:
                 raise ModelError(f"Its {path.name} cannot be read.") from error
             if isinstance(values, dict):
                 _check_figures(values, path)
-    for values in jsonlines.read_once(path):  # lines that only together are what the pages would read
+    for values in jsonlines.read_all(path):  # lines that only together are what the pages would read
         _check_figures(values, path)
 
 

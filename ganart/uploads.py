@@ -82,9 +82,8 @@ class Upload:
 
         Returns {"send": [[place in the list, number]], "there": files that need not be sent, "refused": [[place,
         reason]], "replaced": files that had arrived}. A file of the same path and other facts replaces the one
-        before. Hidden files are passed over,
-        as in a folder. Raises InputError where it is no such list or too much, FullError where the disk has no
-        room for it; the upload is as it was then.
+        before. Hidden files are passed over, as in a folder. Raises InputError where it is no such list or too
+        much, FullError where the disk has no room for it; the upload is as it was then.
         """
         files = checked(named)
         with _writing:

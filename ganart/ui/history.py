@@ -62,7 +62,7 @@ def show(run: Run) -> None:
                 st.caption(f"Its whole state was not kept. The nearest that was: {seen.get(nearest, nearest)}.")
 
 
-@st.cache_data(max_entries=200, show_spinner=False)
+@st.cache_data(max_entries=48, show_spinner=False)  # as many as two runs have checkpoints
 def _frame(sheet: bytes) -> np.ndarray | None:
     """The first four pictures of a sheet of 6x6, as one; None of a damaged one."""
     try:
