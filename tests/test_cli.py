@@ -538,7 +538,9 @@ def test_info_of_models_and_runs(ganart, tiny_model, tiny_run):
         ("animate MODEL --seeds 1,2 --for moon --out x.mp4", "invalid choice: 'moon'"),
         ("animate MODEL --seeds 1,2 --scale 2 --size 64x64 --out x.gif", "not allowed with"),
         ("animate MODEL --seeds 1,2 --for reel --size 64x64 --out x.gif", "not allowed with"),
-        ("animate MODEL --seeds 1,2 --background red --out x.gif", "“red” is no colour"),
+        ("animate MODEL --seeds 1,2 --size 64x64 --background red --out x.gif", "“red” is no colour"),
+        ("animate MODEL --seeds 1,2 --background ffffff --out x.gif", "nothing without --size or --for"),
+        ("animate MODEL --seeds 1,2 --size 0x0 --out x.gif", "0x0 px were asked for"),
         ("animate --seeds 1,2 --out x.gif", "Say which model paints"),
         ("animate --recipe sheet.png --fps 10 --out x.gif", "--fps would change nothing with --recipe"),
         (

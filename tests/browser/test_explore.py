@@ -104,6 +104,12 @@ def drag(tab, x: float, y: float, steps: int = 20) -> None:
     tab.mouse.up()
 
 
+def in_the_middle(tab) -> None:
+    """Until the pad has been laid anew."""
+    expect(tab.locator(".pad .marker")).to_have_attribute("style", re.compile("left: 50%; top: 50%"))
+    settle(tab)
+
+
 def goes_to(tab, pattern: str) -> str:
     """Until the address names a place like this -> it."""
     expect(tab).to_have_url(re.compile(rf"[?&]at={pattern}(&|$)"))
@@ -179,13 +185,13 @@ def test_the_same_step_on_another_plane_is_heard(explore, painter):
     tab.keyboard.press("ArrowRight")
     first = goes_to(tab, "z.*")
     tab.get_by_role("button", name="Start again from here").click()
-    settle(tab)
+    in_the_middle(tab)
     picture(tab).focus()
     tab.keyboard.press("ArrowRight")
     second = goes_to(tab, f"(?!{re.escape(first)})z.*")
     tab.get_by_text("Two directions", exact=True).click()
     tab.get_by_role("combobox", name="Left to right").wait_for()
-    settle(tab)
+    in_the_middle(tab)
     picture(tab).focus()
     tab.keyboard.press("ArrowRight")
     shows(tab, painter, goes_to(tab, f"(?!{re.escape(second)})z.*"))
