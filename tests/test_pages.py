@@ -884,6 +884,7 @@ def test_animate_counts_every_click_on_what_is_not_drawn_anew_yet(finished, monk
         timeline.st, "slider", lambda *_, key, on_change, args, **__: sliders.update({key: (on_change, args)})
     )
     timeline._tools(model, timeline.shots(model), 1)
+    timeline._timing(model, timeline.shots(model), 1)
     texts = lambda: [shot.text for shot in timeline.shots(model)]  # noqa: E731
     buttons["Earlier"](), buttons["Earlier"]()
     assert (texts(), state["shot"]) == (["14", "3", "15", "92"], 0)
