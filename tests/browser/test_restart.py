@@ -27,6 +27,8 @@ SEEN = """more => [...document.querySelectorAll('p')].some(p => {
     const found = p.innerText.match(/^([0-9.,]+) of [0-9,]+ (thousand )?pictures seen/);
     return found && Number(found[1].replace(',', '')) * (found[2] ? 1000 : 1) > more; })"""
 
+QUIET = "() => document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning'"
+
 
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch) -> Path:
@@ -120,6 +122,7 @@ def test_the_app_is_killed_and_the_page_is_alive_again_three_seconds_after_it_is
     page.get_by_text("How good it is").wait_for()
     launch.stop(target)
     line.wait_for(state="detached")
+    page.wait_for_function(QUIET)
     assert page.get_by_text("How good it is").is_visible()
     page.keyboard.press("Escape")
     page.get_by_text("How good it is").wait_for(state="detached")
