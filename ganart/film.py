@@ -64,7 +64,7 @@ def make(model: Model, film: FilmConfig, path: Path, progress: Progress | None =
     export.check_suffix(path, *export.KINDS)
     suffix = path.suffix.lower()
     reel = Reel(model, film, suffix)
-    about = _about(reel)
+    about = _about(reel, film)
     recipes.to_json(about)  # refuses one that is too long
     walk = reel.walk(progress)
     watch = _Watch()
@@ -83,16 +83,15 @@ def make(model: Model, film: FilmConfig, path: Path, progress: Progress | None =
 
 def estimate(model: Model, film: FilmConfig, suffix: str) -> int:
     """About how many bytes the film will have in this kind of file. Raises as `make` does."""
-    about = _about(Reel(model, film, suffix))
     reel = Reel(model, replace(film, even=False), suffix)  # an even pace is found by painting all of it, often
     walk = reel.walk()
     segments = export.segments_of(suffix, reel.count)
     drawn = [[reel.canvas.place(frame) for frame in reel.paint(walk, None, some)] for some in segments]
-    return export.estimate(suffix, drawn, reel.count, film.fps) + len(recipes.to_json(about))
+    return export.estimate(suffix, drawn, reel.count, film.fps) + len(recipes.to_json(_about(reel, film)))
 
 
-def _about(reel: "Reel") -> dict:
-    return recipes.recipe(reel.card.hash, origin=reel.card.origin, kind="film", film=filmconfig.to_dict(reel.film))
+def _about(reel: "Reel", film: FilmConfig) -> dict:
+    return recipes.recipe(reel.card.hash, origin=reel.card.origin, kind="film", film=filmconfig.to_dict(film))
 
 
 @dataclass(frozen=True, eq=False)

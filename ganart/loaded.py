@@ -33,11 +33,17 @@ def _written(model: Model) -> int:
 
 def generator(model: Model) -> tuple[Generator, Card]:
     """G and the card of a model; a run that saves again is loaded again, with its notes. Raises ModelError."""
-    G, card = _load(str(model.path), _written(model))
+    written = _written(model)
+    G, card = _load(str(model.path), written)
     if model.run:
-        with contextlib.suppress(GanartError, OSError):  # where nothing can be written, nothing was noted
-            notes.follow(model.id, card.hash)
+        _follow(model.id, card.hash, written)
     return G, card
+
+
+@functools.lru_cache(maxsize=64)  # a hand on the pad asks sixty times a second
+def _follow(model_id: str, model_hash: str, _written: int) -> None:
+    with contextlib.suppress(GanartError, OSError):  # where nothing can be written, nothing was noted
+        notes.follow(model_id, model_hash)
 
 
 @functools.lru_cache(maxsize=16)

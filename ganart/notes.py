@@ -125,8 +125,8 @@ def follow(model_id: str, model_hash: str) -> None:
     before = (read_json(_followed()) or {}).get(model_id)
     if before == model_hash:
         return
-    if isinstance(before, str) and ((kept := places(before)) or shots(before) is not None):
-        film = shots(before)
+    kept, film = (places(before), shots(before)) if isinstance(before, str) else ([], None)
+    if kept or film is not None:
         with _changing(model_hash) as notes:
             own = places(model_hash)
             texts = {place.text for place in own}
