@@ -1,5 +1,5 @@
-"""The step as CUDA graphs: recorded once, then replayed whole, where Python would launch hundreds of small kernels
-at every step. `stepper` gives the way that fits the device.
+"""The step as CUDA graphs: recorded, then replayed whole, where Python would launch hundreds of small kernels at
+every step. `stepper` gives the way that fits the device.
 """
 
 import dataclasses
@@ -17,6 +17,7 @@ from ganart.training import Training, finish, set_rate, train_step, update
 WARM_UP = 3  # steps before a recording, in which libraries choose their kernels and optimisers make their state
 
 Work = Callable[[], Tensor]
+Record = Callable[[list[Work]], list[Work]]
 
 
 def stepper(training: Training, settings: TrainConfig, dtype: str) -> Callable[[Batch], Tensor]:
@@ -29,10 +30,19 @@ def stepper(training: Training, settings: TrainConfig, dtype: str) -> Callable[[
     return functools.partial(train_step, training, settings, dtype=dtype)
 
 
-def record_cuda(work: Work) -> Work:
-    """Record `work` -> what does it again on the same memory and returns its result, which stays in place."""
+def record_cuda(works: list[Work]) -> list[Work]:
+    """Record each -> what does it again on the same memory and returns its result, which stays in place.
+
+    All share the memory of what they make on the way, since only one is at work at a time: four forms of a step
+    take no more than the largest.
+    """
+    pool = torch.cuda.graph_pool_handle()
+    return [_record_one(work, pool) for work in works]
+
+
+def _record_one(work: Work, pool: Any) -> Work:
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    with torch.cuda.graph(graph, pool=pool):
         result = work()
 
     def replay() -> Tensor:
@@ -43,32 +53,42 @@ def record_cuda(work: Work) -> Work:
 
 
 class Recorded:
-    """`train_step` for one Training, by recordings: one for each form of step, made when it first comes.
+    """`train_step` for one Training, by recordings: one for each form of step.
 
     A recording reads and writes fixed memory. Each batch is copied into that of its form, and whoever loads
     weights or optimiser states has to copy them in place, as `Training.load` does.
     """
 
-    def __init__(
-        self, training: Training, settings: TrainConfig, dtype: str, record: Callable[[Work], Work]
-    ) -> None:
+    def __init__(self, training: Training, settings: TrainConfig, dtype: str, record: Record) -> None:
         self.training, self.settings, self.dtype, self.record = training, settings, dtype, record
-        self.recordings: dict[tuple[bool, bool], tuple[Batch, Work]] = {}
+        self.inputs: dict[tuple[bool, bool], Batch] = {}
+        self.recordings: dict[tuple[bool, bool], Work] = {}
 
     def __call__(self, batch: Batch) -> Tensor:
         set_rate(self.training, self.settings)
         if batch.form not in self.recordings:
-            self.recordings[batch.form] = self._make(batch)
-        inputs, work = self.recordings[batch.form]
-        _copy(inputs, batch)
-        figures = work().clone()
+            self._learn(batch)
+        _copy(self.inputs[batch.form], batch)
+        figures = self.recordings[batch.form]().clone()
         finish(self.training, self.settings)
         return figures
 
-    def _make(self, batch: Batch) -> tuple[Batch, Work]:
+    def _learn(self, batch: Batch) -> None:
+        """Record a form that comes for the first time, and the others anew: they are given up before, so that
+        their memory is there for the steps of the warm-up."""
+        self.recordings.clear()
+        for optimiser in (self.training.opt_D, self.training.opt_G):
+            optimiser.zero_grad(set_to_none=True)
         clones: dict[str, Any] = {name: tensor.clone() for name, tensor in _tensors(batch)}
-        inputs = dataclasses.replace(batch, **clones)
-        work = functools.partial(update, self.training, self.settings, inputs, self.dtype)
+        self.inputs[batch.form] = dataclasses.replace(batch, **clones)
+        self._warm_up(self._work(self.inputs[batch.form]))
+        works = [self._work(inputs) for inputs in self.inputs.values()]
+        self.recordings = dict(zip(self.inputs, self.record(works), strict=True))
+
+    def _work(self, inputs: Batch) -> Work:
+        return functools.partial(update, self.training, self.settings, inputs, self.dtype)
+
+    def _warm_up(self, work: Work) -> None:
         before = [(tensor, tensor.clone()) for tensor in _state(self.training)]
         stream = torch.cuda.Stream() if self.settings.device == "cuda" else None
         if stream is not None:
@@ -79,7 +99,6 @@ class Recorded:
         if stream is not None:
             torch.cuda.current_stream().wait_stream(stream)
         _take_back(self.training, before)
-        return inputs, self.record(work)
 
 
 def _tensors(batch: Batch) -> Iterator[tuple[str, Tensor]]:
@@ -98,7 +117,7 @@ def _state(training: Training) -> Iterator[Tensor]:
     """All that `update` changes."""
     for network in (training.G, training.D):
         yield from (tensor.detach() for tensor in (*network.parameters(), *network.buffers()))
-    yield training.steering
+    yield from (training.steering, training.norms)
     for optimiser in (training.opt_G, training.opt_D):
         for values in optimiser.state.values():
             yield from values.values()

@@ -31,6 +31,8 @@ class Training:
     and then stays, dtype, threads and `pieces` of a batch, without which a resumed run would not be the same run.
     history: what has happened to the run, as JSON values: `rollbacks`, how often it was taken back because it
     diverged; `best` {step, distance}; `collapsed`, the step at which it was paused for that.
+    norms: (2,), how long the last step's gradients of D and G were, -1 before the first: kept by the step itself,
+    since the memory of a recorded step's gradients may by now be another one's.
     """
 
     G: Generator
@@ -42,6 +44,7 @@ class Training:
     step: int
     choices: dict
     history: dict
+    norms: Tensor
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything that a resumed run needs, by name."""
@@ -114,7 +117,8 @@ def build(settings: TrainConfig, choices: dict, history: dict | None = None) -> 
     )
     full = float(settings.augment == "full")
     steering = torch.tensor([full, 0.0, 0.0], device=settings.device)
-    return Training(G, D, G_ema, opt_G, opt_D, steering, 0, choices, history or {})
+    norms = torch.full((2,), -1.0, device=settings.device)
+    return Training(G, D, G_ema, opt_G, opt_D, steering, 0, choices, history or {}, norms)
 
 
 def _autocast(settings: TrainConfig, dtype: str) -> torch.autocast:
@@ -198,6 +202,7 @@ def update(training: Training, settings: TrainConfig, batch: Batch, dtype: str) 
         losses_G.append(loss_G.detach())
     training.opt_G.step()
     D.requires_grad_(True)
+    training.norms.copy_(torch.stack([_gradient_norm(D), _gradient_norm(G)]))
 
     beliefs = _beliefs(settings, real_logits, fake_logits)
     overfitting = augment.ratio(training.steering[1:])
@@ -257,6 +262,11 @@ def _augmentation(training: Training, settings: TrainConfig) -> Callable[[Tensor
         return augment.augment(pictures.float(), draws, training.steering[0], settings.augment_ops)
 
     return augmented
+
+
+def _gradient_norm(network: Generator | Discriminator) -> Tensor:
+    gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
+    return torch.stack(torch._foreach_norm(gradients)).norm()
 
 
 @torch.no_grad()

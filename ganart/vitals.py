@@ -64,10 +64,9 @@ def measure(training: Training, settings: TrainConfig, pictures: Pictures, G: Ge
     }
     if of_held_out and gap > 1e-6:
         found["overfitting"] = min(1.0, max(-1.0, (of_real.mean() - of_held_out[0].mean()).item() / gap))
-    for name, network in (("grad_D", training.D), ("grad_G", training.G)):
-        gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
-        if gradients:
-            found[name] = torch.stack(torch._foreach_norm(gradients)).norm().item()
+    norms = training.norms.tolist()
+    if norms[0] != -1:
+        found |= dict(zip(("grad_D", "grad_G"), norms, strict=True))
     return {name: round(value, 5) for name, value in found.items()}
 
 
