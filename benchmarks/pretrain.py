@@ -23,16 +23,17 @@ def settings_of(plan: dict, data: Path, device: str):
     from ganart import dataset, models, presets
     from ganart.config import IntakeConfig
 
-    own = {key: value[device] if isinstance(value, dict) else value for key, value in plan.items()}
+    own = {key: value.get(device) if isinstance(value, dict) else value for key, value in plan.items()}
     if own["pictures"] == "mnist":
         os.environ.setdefault("GANART_MNIST", str(data / "mnist"))
         store = dataset.prepare("mnist")
     else:
-        store = dataset.prepare(data / own["pictures"], IntakeConfig(size=own.get("size", 64)))
+        store = dataset.prepare(data / own["pictures"], IntakeConfig(size=own.get("size") or 64))
     if own.get("start"):
         settings = presets.going_on_from(models.find_model(own["start"]).card())
     else:
-        settings = presets.for_dataset(presets.preset(own["preset"]), store.settings.size, store.channels)
+        recipe = presets.preset(own["preset"])
+        settings = presets.for_dataset(recipe, store.settings.size, store.channels, own.get("width"))
     changes = {key: own[key] for key in ("augment", "batch") if key in own}
     return dataclasses.replace(
         settings,
@@ -75,8 +76,8 @@ def hardware(device: str) -> str:
     return f"{os.cpu_count()} cores of an {processor.replace('(R)', '')}"
 
 
-def how(plan: dict, card, target) -> str:
-    """How it was made, in a sentence or two."""
+def how(plan: dict, card, target, where: str) -> str:
+    """How it was made, in a sentence or two. where: what it was trained on, "" for this computer."""
     recipe = card.recipe
     held = card.dataset["held_out"]
     told = (
@@ -88,16 +89,16 @@ def how(plan: dict, card, target) -> str:
     if target is None:
         return f"{told} {plan['made']}"
     speeds = [line["img_s"] for line in target.metrics() if "img_s" in line]
-    rate, seen = sorted(speeds)[len(speeds) // 2], 1000 * target.config().kimg
+    rate, seen = sorted(speeds)[len(speeds) // 2], 1000 * target.status().kimg
     return (
-        f"{told} The training saw {seen:,.0f} pictures in all, on {hardware(recipe['device'])}, in "
+        f"{told} The training saw {seen:,.0f} pictures in all, on {where or hardware(recipe['device'])}, in "
         f"{seen / rate / 60:.0f} minutes at {rate:.0f} a second; of its models this came closest to "
         f"the {held:,} held-out pictures."
     )
 
 
-def words(plan: dict, card, target, figures: dict) -> str:
-    """The card, as Markdown."""
+def words(plan: dict, card, target, figures: dict, where: str) -> str:
+    """The card, as Markdown. where: as `how` has it."""
     from ganart.evaluation import FEW, METRICS, ROUGH
 
     rows = []
@@ -109,7 +110,7 @@ def words(plan: dict, card, target, figures: dict) -> str:
     paragraphs = [
         plan["title"],
         f"**What it does.** {plan['looks']}",
-        f"**How it was made.** {how(plan, card, target)}",
+        f"**How it was made.** {how(plan, card, target, where)}",
         f"**What it learned from.** {plan['source']}",
         f"**How good it is**, against {n} {side} pictures; the floor is what as many other real pictures reach. "
         f"{ROUGH if n < FEW else ''}",
@@ -118,9 +119,9 @@ def words(plan: dict, card, target, figures: dict) -> str:
     return "\n\n".join([*wrapped, "\n".join(["| | value | floor |", "|---|---|---|", *rows])]) + "\n"
 
 
-def publish(name: str, target, store) -> None:
+def publish(name: str, target, store, where: str = "") -> None:
     """Measure the run's best model and its last, and put the better one on the shelf; without a run, the model
-    that is there, anew."""
+    that is there, anew. where: as `how` has it."""
     from ganart import checkpoint, evaluate, film, models, share
     from ganart.files import write_atomic
     from ganart.models import Model
@@ -134,7 +135,7 @@ def publish(name: str, target, store) -> None:
         measured.append((figures["kid_rf"].value, model, figures))
     _, model, figures = min(measured, key=lambda some: some[0])
     card = model.card()
-    about = words(PLANS[name], card, target, figures)
+    about = words(PLANS[name], card, target, figures, where)
     if target is not None:
         sheets = [(step, data) for step, data in model.sheets() if step <= card.step]
         height = 6 * card.networks.size
@@ -157,6 +158,7 @@ def main() -> None:
     parser.add_argument("models", nargs="*", default=list(PLANS), help=f"of {', '.join(PLANS)}; all without any")
     parser.add_argument("--publish", action="store_true", help="measure it and put it into pretrained/")
     parser.add_argument("--as-it-is", action="store_true", help="train nothing: publish what is there")
+    parser.add_argument("--trained-on", default="", help="for the card, where it was not this computer")
     options = parser.parse_args()
     if unknown := set(options.models) - set(PLANS):
         parser.error(f"There is no plan for {', '.join(sorted(unknown))}. There are: {', '.join(PLANS)}.")
@@ -177,7 +179,7 @@ def main() -> None:
             target = train(name, settings, start)
             print(f"{name}: {target.status().kimg:g} kimg", flush=True)
         if options.publish:
-            publish(name, target, dataset.find(settings.dataset, settings.dataset_hash))
+            publish(name, target, dataset.find(settings.dataset, settings.dataset_hash), options.trained_on)
 
 
 if __name__ == "__main__":

@@ -10,14 +10,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganart import devices
 from ganart.batches import Batch
 from ganart.config import TrainConfig
 from ganart.training import Training, finish, set_rate, train_step, update
 
 WARM_UP = 3  # steps before a recording, in which libraries choose their kernels and optimisers make their state
+ROOM = 1.5  # of a step's own memory must be free for a recording: one that runs out of it cannot be undone
 
 Work = Callable[[], Tensor]
-Record = Callable[[list[Work]], list[Work]]
+Record = Callable[[list[Work], int], list[Work]]
 
 
 def stepper(training: Training, settings: TrainConfig, dtype: str) -> Callable[[Batch], Tensor]:
@@ -30,12 +32,16 @@ def stepper(training: Training, settings: TrainConfig, dtype: str) -> Callable[[
     return functools.partial(train_step, training, settings, dtype=dtype)
 
 
-def record_cuda(works: list[Work]) -> list[Work]:
+def record_cuda(works: list[Work], needed: int) -> list[Work]:
     """Record each -> what does it again on the same memory and returns its result, which stays in place.
 
     All share the memory of what they make on the way, since only one is at work at a time: four forms of a step
-    take no more than the largest.
+    take no more than the largest. needed: what that takes, in bytes; where the card has too little, the works
+    are returned as they are.
     """
+    torch.cuda.empty_cache()
+    if devices.free_memory("cuda") < ROOM * needed:
+        return works
     pool = torch.cuda.graph_pool_handle()
     return [_record_one(work, pool) for work in works]
 
@@ -61,6 +67,7 @@ class Recorded:
 
     def __init__(self, training: Training, settings: TrainConfig, dtype: str, record: Record) -> None:
         self.training, self.settings, self.dtype, self.record = training, settings, dtype, record
+        self.needed = 0
         self.inputs: dict[tuple[bool, bool], Batch] = {}
         self.recordings: dict[tuple[bool, bool], Work] = {}
 
@@ -81,24 +88,33 @@ class Recorded:
             optimiser.zero_grad(set_to_none=True)
         clones: dict[str, Any] = {name: tensor.clone() for name, tensor in _tensors(batch)}
         self.inputs[batch.form] = dataclasses.replace(batch, **clones)
-        self._warm_up(self._work(self.inputs[batch.form]))
+        self.needed = max(self.needed, self._warm_up(self._work(self.inputs[batch.form])))
         works = [self._work(inputs) for inputs in self.inputs.values()]
-        self.recordings = dict(zip(self.inputs, self.record(works), strict=True))
+        self.recordings = dict(zip(self.inputs, self.record(works, self.needed), strict=True))
 
     def _work(self, inputs: Batch) -> Work:
         return functools.partial(update, self.training, self.settings, inputs, self.dtype)
 
-    def _warm_up(self, work: Work) -> None:
+    def _warm_up(self, work: Work) -> int:
+        """Do the work a few times and undo it -> the bytes that it takes on the way, 0 where nobody counts."""
         before = [(tensor, tensor.clone()) for tensor in _state(self.training)]
         stream = torch.cuda.Stream() if self.settings.device == "cuda" else None
         if stream is not None:
             stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(WARM_UP):
+                start = _start_counting() if stream is not None else 0
                 work()
         if stream is not None:
             torch.cuda.current_stream().wait_stream(stream)
         _take_back(self.training, before)
+        return torch.cuda.max_memory_allocated() - start if stream is not None else 0
+
+
+def _start_counting() -> int:
+    """The card's memory in use, from which its peak counts anew."""
+    torch.cuda.reset_peak_memory_stats()
+    return torch.cuda.memory_allocated()
 
 
 def _tensors(batch: Batch) -> Iterator[tuple[str, Tensor]]:

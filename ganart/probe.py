@@ -6,7 +6,7 @@ import time
 
 import torch
 
-from ganart import batches, devices
+from ganart import batches, devices, graph
 from ganart.batches import Batch
 from ganart.config import TrainConfig
 from ganart.training import build, train_step
@@ -34,26 +34,35 @@ def trial_batch(settings: TrainConfig) -> Batch:
 
 
 def faster_dtype(settings: TrainConfig) -> str:
-    """ "bfloat16" where three small steps are at least a tenth faster in it than in float32."""
+    """ "bfloat16" where three steps are at least a tenth faster in it than in float32: small ones, on a card whole
+    ones, recorded, since there a step that Python launches takes as long in either.
+    """
     if settings.dtype != "auto":
         return settings.dtype
     if not devices.may_like_bfloat16(settings.device):
         return "float32"
-    together = settings.networks.pack * max(1, settings.networks.d_stddev)
-    small = dataclasses.replace(settings, batch=min(settings.batch, max(32 // together, 1) * together))
-    batch = trial_batch(small)
-    seconds: dict[str, float] = {}
-    for dtype in ("float32", "bfloat16"):
-        training, timings = build(small, {}), []
-        for _ in range(4):
-            start = time.perf_counter()
-            train_step(training, small, batch, dtype)[0].item()
-            timings.append(time.perf_counter() - start)
-            # On a card a first step chooses among kernels.
-            if settings.device != "cuda" and timings[-1] > 4 * seconds.get("float32", math.inf):
-                return "float32"  # far off, even for a first step, and each takes long
-        seconds[dtype] = min(timings[1:])
-    return "bfloat16" if seconds["bfloat16"] < 0.9 * seconds["float32"] else "float32"
+    if settings.device != "cuda":
+        together = settings.networks.pack * max(1, settings.networks.d_stddev)
+        settings = dataclasses.replace(settings, batch=min(settings.batch, max(32 // together, 1) * together))
+    try:
+        slow = _seconds(settings, "float32")
+    except torch.OutOfMemoryError:
+        return "bfloat16"  # takes half the memory
+    return "bfloat16" if _seconds(settings, "bfloat16", 4 * slow) < 0.9 * slow else "float32"
+
+
+def _seconds(settings: TrainConfig, dtype: str, patience: float = math.inf) -> float:
+    """The fastest of some steps, as a training makes them; one that takes longer than `patience` is the last one,
+    but on a card, where a first step chooses among kernels."""
+    step, batch = graph.stepper(build(settings, {}), settings, dtype), trial_batch(settings)
+    timings: list[float] = []
+    for _ in range(4):
+        start = time.perf_counter()
+        step(batch)[0].item()
+        timings.append(time.perf_counter() - start)
+        if settings.device != "cuda" and timings[-1] > patience:
+            return timings[-1]
+    return min(timings[1:])
 
 
 def working_device(settings: TrainConfig) -> tuple[str, str]:

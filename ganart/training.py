@@ -180,10 +180,10 @@ def update(training: Training, settings: TrainConfig, batch: Batch, dtype: str) 
         ((loss + penalty) / len(pieces)).backward()
         losses_D.append(loss.detach())
         logits_D.append(logits.detach().chunk(2))
-    training.opt_D.step()
     real_logits, fake_logits = (torch.cat(kind) for kind in zip(*logits_D, strict=True))
-    if batch.steered:
+    if batch.steered:  # by the D that gave these logits: its step moves all of them, by more than they lie apart
         _steer(training, settings, batch, (real_logits, fake_logits), precision)
+    training.opt_D.step()
 
     # Update G through the new D, whose own weights need no gradient here.
     D.requires_grad_(False)

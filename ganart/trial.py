@@ -48,7 +48,7 @@ def measure(settings: TrainConfig, folder: Path) -> Forecast:
     devices.tune(settings.device)
     together = settings.networks.pack * max(1, settings.networks.d_stddev)
     small = dataclasses.replace(settings, batch=min(settings.batch, max(1, 8 // together) * together))
-    dtype = probe.faster_dtype(small)
+    dtype = probe.faster_dtype(settings if settings.device == "cuda" else small)
     rough = _rough_seconds(small, dtype) / small.batch
     hopeless = Forecast(settings.device, settings.networks.size, settings.batch, round(1 / rough, 3))
     if hopeless.milestones()[1] > 2 * forecast.PATIENCE[1]:

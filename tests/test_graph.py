@@ -29,7 +29,7 @@ def test_recorded_steps_end_bit_for_bit_as_plain_ones(store, settings, recipe):
     plain, recorded = training.build(chosen, {}), training.build(chosen, {})
     made = []
 
-    def record(works):
+    def record(works, needed):
         made.append(len(works))
         return works
 
@@ -77,7 +77,7 @@ def test_a_step_neither_brings_anything_from_the_host_nor_asks_for_it(store, set
 def test_inputs_stay_in_one_place_and_figures_are_copies(store, settings):
     pictures, seen = batches.Pictures(store, "cpu"), []
     state = training.build(settings, {})
-    step = graph.Recorded(state, settings, "float32", lambda works: works)
+    step = graph.Recorded(state, settings, "float32", lambda works, needed: works)
     first = step(batches.draw(pictures, settings, 0))
     kept = first.clone()
     for number in range(1, 4):
@@ -91,7 +91,7 @@ def test_inputs_stay_in_one_place_and_figures_are_copies(store, settings):
 def test_a_loaded_state_is_what_the_recorded_step_goes_on_with(store, settings):
     pictures = batches.Pictures(store, "cpu")
     state, plain = training.build(settings, {}), training.build(settings, {})
-    step = graph.Recorded(state, settings, "float32", lambda works: works)
+    step = graph.Recorded(state, settings, "float32", lambda works, needed: works)
     for number in range(3):
         step(batches.draw(pictures, settings, number))
     kept = {name: value.clone() for name, value in state.tensors().items()}

@@ -6,7 +6,7 @@ import time
 import pytest
 import torch
 
-from ganart import batches, devices, presets, probe, training
+from ganart import batches, devices, graph, presets, probe, training
 
 
 def test_a_given_precision_is_not_measured(settings):
@@ -16,7 +16,7 @@ def test_a_given_precision_is_not_measured(settings):
 
 def test_without_bfloat16_nothing_is_measured(settings, monkeypatch):
     monkeypatch.setattr(devices, "may_like_bfloat16", lambda device: False)
-    monkeypatch.setattr(probe, "train_step", None)
+    monkeypatch.setattr(graph, "train_step", None)
     assert probe.faster_dtype(dataclasses.replace(settings, dtype="auto")) == "float32"
 
 
@@ -30,9 +30,42 @@ def test_a_precision_that_is_far_slower_is_tried_once(settings, monkeypatch):
         return torch.zeros(1)
 
     monkeypatch.setattr(devices, "may_like_bfloat16", lambda device: True)
-    monkeypatch.setattr(probe, "train_step", step)
+    monkeypatch.setattr(graph, "train_step", step)
     assert probe.faster_dtype(dataclasses.replace(settings, dtype="auto")) == "float32"
     assert tried == ["float32"] * 4 + ["bfloat16"]
+
+
+def on_card(settings, monkeypatch, make_step) -> str:
+    """What is chosen on a card whose steps `make_step(settings, dtype)` makes."""
+    monkeypatch.setattr(devices, "may_like_bfloat16", lambda device: True)
+    monkeypatch.setattr(probe, "build", lambda settings, choices: None)
+    monkeypatch.setattr(probe, "trial_batch", lambda settings: None)
+    monkeypatch.setattr(graph, "stepper", lambda training, settings, dtype: make_step(settings, dtype))
+    return probe.faster_dtype(dataclasses.replace(settings, dtype="auto", device="cuda", batch=96))
+
+
+def test_on_a_card_whole_steps_are_measured_as_a_training_makes_them(settings, monkeypatch):
+    tried = []
+
+    def make_step(settings, dtype):
+        def step(batch) -> torch.Tensor:
+            tried.append((dtype, settings.batch))
+            # A first one is slow there: it chooses among kernels, and is recorded.
+            first = tried.count((dtype, settings.batch)) == 1
+            time.sleep(0.3 if first and dtype == "bfloat16" else 0.03 if dtype == "float32" else 0.01)
+            return torch.zeros(1)
+
+        return step
+
+    assert on_card(settings, monkeypatch, make_step) == "bfloat16"
+    assert tried == [("float32", 96)] * 4 + [("bfloat16", 96)] * 4
+
+
+def test_a_card_too_small_for_float32_takes_bfloat16(settings, monkeypatch):
+    def make_step(settings, dtype):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    assert on_card(settings, monkeypatch, make_step) == "bfloat16"
 
 
 @pytest.mark.parametrize("name", presets.PRESETS)

@@ -245,6 +245,18 @@ def test_steering_follows_the_held_out_gap(settings, picture_folder):
             assert state.steering[0].item() == pytest.approx(rise if name == "overfitting" else 0.0), name
 
 
+def test_training_and_held_out_pictures_are_judged_by_the_same_D(store, settings):
+    """One step of D moves all logits, by more than real pictures lie above fakes."""
+    chosen = free(settings, loss="rpgan", augment="steered", lr=0.05)
+    pictures, state = batches.Pictures(store, "cpu"), training.build(chosen, {})
+    batch = batches.draw(pictures, chosen, 0)
+    same = dataclasses.replace(batch, held_out=batch.real, draws_G=batch.draws_D, steered=True)
+    before = state.D(batch.real).mean()
+    training.update(state, chosen, same, "float32")
+    assert (state.D(batch.real).mean() - before).abs() > 0.1, "the step did not move them"
+    assert state.steering[1].item() == pytest.approx(0, abs=1e-6) and state.steering[2] != 0
+
+
 @pytest.mark.parametrize("d_norm", ["batch", "none"])
 def test_a_state_brings_back_everything_in_place(store, settings, d_norm):
     """Also the memory stays where it is, which a recorded step reads."""
