@@ -254,7 +254,9 @@ def main() -> None:
             for _ in range(options.rounds):
                 for what in whats:
                     environment = {} if what == "textbook" else ours
-                    found.setdefault(what, []).append(measure(what, options.folder, steps, environment))
+                    figures = measure(what, options.folder, steps, environment)
+                    found.setdefault(what, []).append(figures)
+                    print(what, *figures, file=sys.stderr, flush=True)  # so that what is there survives an end
     middle = {what: [statistics.median(v) for v in zip(*values, strict=True)] for what, values in found.items()}
     report(middle, options.rounds)
 
