@@ -11,7 +11,7 @@ from torch import Tensor
 
 DRAWS = 12  # uniform numbers that one picture needs
 LUMA = (0.299, 0.587, 0.114)
-TARGET = {"held-out": 0.5, "sign": 0.6}  # Karras et al. 2020, section 3.1 and figure 4
+TARGET = {"held-out": 0.2, "sign": 0.6}  # the second: Karras et al. 2020, section 3.1 and figure 4
 RAMP_KIMG = 100.0  # p goes from 0 to 1 within this many thousand pictures at the fastest
 MEMORY = 0.9  # share of the old averages that `steer` keeps
 
@@ -91,14 +91,16 @@ def cutout(pictures: Tensor, centres: Tensor, chosen: Tensor) -> Tensor:
 def overfitting(real: Tensor, fake: Tensor, held_out: Tensor | None) -> tuple[Tensor, Tensor]:
     """How far D overfits, as numerator and denominator, from the logits of one step.
 
-    With held-out pictures: how much higher D rates what it trained on, as a share of its distance from real to
-    fake; 0 is none, 1 is complete (r_v of Karras et al. 2020, equation 1). Without: the share of real
-    pictures above the mean fake minus the share below it (r_t there).
+    With held-out pictures: how much higher D rates what it trained on, in standard deviations of its logits; 0 is
+    none. (r_v of Karras et al. 2020, equation 1, divides by the distance from real to fake, which is next to
+    nothing, or less, where a penalty keeps D close to G.) Without: the share of real pictures above the mean
+    fake minus the share below it (r_t there).
     """
     if held_out is None:
         sign = torch.sign(real - fake.mean()).mean()
         return sign, torch.ones_like(sign)
-    return real.mean() - held_out.mean(), real.mean() - fake.mean()
+    real, held_out = real.float(), held_out.float()
+    return real.mean() - held_out.mean(), ((real.var(correction=0) + held_out.var(correction=0)) / 2).sqrt()
 
 
 def steer(state: Tensor, found: tuple[Tensor, Tensor], target: float, change: float) -> Tensor:

@@ -897,6 +897,17 @@ def test_animate_counts_every_click_on_what_is_not_drawn_anew_yet(finished, monk
     assert [shot.rest for shot in timeline.shots(model)] == [0, 0, 0.2, 0]
 
 
+def test_animate_removes_the_keyframe_that_was_picked_last_however_fast(finished):
+    """The click on Remove comes before the buttons are drawn for the keyframe that was picked just before."""
+    model = models.find_model(finished.id)
+    at = open_page("animate", model=finished.id)
+    assert [shot.text for shot in timeline.shots(model)] == ["3", "14", "15", "92"]
+    at.session_state["shot"] = 3  # as the wall's callback has it
+    at.button(key="shot-Remove").click()
+    check(at.run())
+    assert [shot.text for shot in timeline.shots(model)] == ["3", "14", "15"]
+
+
 def test_animate_takes_no_more_keyframes_than_a_film_has(finished):
     model = models.find_model(finished.id)
     timeline.put(model, [Shot(str(seed), f"Seed {seed}") for seed in range(64)])

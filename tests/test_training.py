@@ -218,7 +218,7 @@ def test_steering_follows_the_held_out_gap(settings, picture_folder):
     """A D that rates its training pictures far above held-out ones is overfitting, so p rises; else it stays 0."""
     chosen = free(settings, loss="rpgan", augment="steered")
     state = training.build(chosen, {})
-    one = torch.full((8, 3, 32, 32), 0.5)
+    one = torch.linspace(0.3, 0.7, 8)[:, None, None, None].expand(8, 3, 32, 32)
     with torch.no_grad():  # D sees the mean brightness alone
         for parameter in state.D.parameters():
             parameter.zero_()
