@@ -908,6 +908,22 @@ def test_animate_removes_the_keyframe_that_was_picked_last_however_fast(finished
     assert [shot.text for shot in timeline.shots(model)] == ["3", "14", "15"]
 
 
+@pytest.mark.parametrize("button", ["pin", "like", "film"])
+def test_explore_keeps_the_picture_that_is_seen_however_fast(finished, button):
+    """The hand drags on and clicks before the buttons are drawn for the picture that is under it by then."""
+    model = models.find_model(finished.id)
+    model_hash = model.card().hash
+    notes.keep(model_hash, Kept("3", "Seed 3", pinned=True, liked=True))
+    at = open_page("explore", model=finished.id, at="3")
+    at.session_state["ways"][model_hash].go(places.of_seed(5, 8))  # as the pad's callback has it
+    check(at.button(key=button).click().run())
+    if button == "film":
+        assert [shot.text for shot in timeline.shots(model)] == ["5"]
+    else:
+        kept = {found.text: (found.pinned, found.liked) for found in notes.places(model_hash)}
+        assert kept == {"3": (True, True), "5": (button == "pin", button == "like")}
+
+
 def test_animate_takes_no_more_keyframes_than_a_film_has(finished):
     model = models.find_model(finished.id)
     timeline.put(model, [Shot(str(seed), f"Seed {seed}") for seed in range(64)])

@@ -106,6 +106,19 @@ def mark(model: Model, place: Place, **marks: bool) -> None:
     notes.keep(card.hash, Kept(place.text, name, **{**before, **marks}, line=line))
 
 
+def _mark_here(model: Model, way: Way, drawn: Place, **marks: bool) -> None:
+    """In a callback: `mark` where one is by now. A hand that drags on and goes to the buttons at once sees the new
+    picture, when these are still those of the one before."""
+    if way.place.text != drawn.text:
+        marks = dict.fromkeys(marks, True)
+    mark(model, way.place, **marks)
+
+
+def _film_here(model: Model, way: Way) -> None:
+    """In a callback: the place where one is by now as the next keyframe."""
+    timeline.take(model, [way.place])
+
+
 @page.error_box()
 def _rename(model: Model, place: Place, key: str) -> None:
     _, card = loaded.generator(model)
@@ -148,8 +161,8 @@ def controls(model: Model, way: Way) -> None:
             icon=":material/push_pin:",
             key="pin",
             type="primary" if pinned else "secondary",
-            on_click=mark,
-            args=(model, place),
+            on_click=_mark_here,
+            args=(model, way, place),
             kwargs={"pinned": not pinned},
             help="Pins are what you breed, add and film with.",
         )
@@ -158,8 +171,8 @@ def controls(model: Model, way: Way) -> None:
             icon=":material/favorite:",
             key="like",
             type="primary" if liked else "secondary",
-            on_click=mark,
-            args=(model, place),
+            on_click=_mark_here,
+            args=(model, way, place),
             kwargs={"liked": not liked},
         )
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -182,8 +195,8 @@ def controls(model: Model, way: Way) -> None:
             "Add to the film",
             icon=":material/movie:",
             key="film",
-            on_click=timeline.take,
-            args=(model, [place]),
+            on_click=_film_here,
+            args=(model, way),
             help="As the next keyframe on the page Animate.",
         )
     if count := len(notes.shots(card.hash) or []):
