@@ -127,10 +127,14 @@ def _step_seconds(state: Training, settings: TrainConfig, pictures: batches.Pict
     return total / every
 
 
-def _give_way(request: Path, device: str, folder: Path) -> None:
-    """End this process as soon as a training wants the device, or nobody wants to know any more."""
+def _give_way(request: Path, device: str, folder: Path, ended: threading.Event) -> None:
+    """End this process as soon as a training wants the device, or nobody wants to know any more, unless it has
+    `ended` by itself."""
     while request.exists() and launch.active_run(device) is None:
-        time.sleep(0.2)
+        if ended.wait(0.2):
+            return
+    if ended.is_set():
+        return
     request.unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)
@@ -140,11 +144,12 @@ def main() -> int:
     """The measuring process."""
     request = Path(sys.argv[1])
     settings = config.train_from_dict(read_json(request))
-    target = forecast.path_for(settings)
+    target, ended = forecast.path_for(settings), threading.Event()
     try:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
             folder = Path(name)
-            threading.Thread(target=_give_way, args=(request, settings.device, folder), daemon=True).start()
+            watched = request, settings.device, folder, ended
+            threading.Thread(target=_give_way, args=watched, daemon=True).start()
             with launch.device_lock(settings.device).acquire(timeout=forecast.MOST_SECONDS / 2):
                 write_json(target, dataclasses.asdict(measure(settings, folder)))
     except filelock.Timeout:
@@ -156,6 +161,7 @@ def main() -> int:
         told = {"error": sentence if short else str(error), "memory": short}
         write_json(target, {"version": forecast.FORECAST_VERSION, **told})
     finally:
+        ended.set()
         request.unlink(missing_ok=True)
     return 0
 
