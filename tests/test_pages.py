@@ -924,6 +924,96 @@ def test_explore_keeps_the_picture_that_is_seen_however_fast(finished, button):
         assert kept == {"3": (True, True), "5": (button == "pin", button == "like")}
 
 
+def test_animate_leaves_keyframes_alone_where_nobody_knows_which_one_was_meant(finished):
+    """The page was busy, and hears of the pick and of Remove in one: the callback of the button comes first."""
+    model = models.find_model(finished.id)
+    at = open_page("animate", model=finished.id)
+    at.button(key="shot-Remove").click()
+    at = tell(at, "keyframes", "picked", 3)
+    assert [shot.text for shot in timeline.shots(model)] == ["3", "14", "15", "92"]
+    at.button(key="shot-Remove").click().run()
+    assert [shot.text for shot in timeline.shots(model)] == ["3", "14", "15"]
+
+
+@pytest.mark.parametrize("button", ["anew", "shot-Remove", "shot-Twice"])
+def test_animate_changes_no_keyframes_of_the_model_before(finished, make_painter, button):
+    """Another model is chosen, and a button clicked before it is drawn for that one."""
+    other = make_painter("painter")
+    model = models.find_model(finished.id)
+    timeline.put(model, [Shot("7", "Seed 7"), Shot("8", "Seed 8")])
+    at = open_page("animate", model=finished.id)
+    at.button(key=button).click()
+    at.selectbox(key="model").set_value(other.id)
+    check(at.run())
+    assert at.selectbox(key="model").value == other.id
+    assert [shot.text for shot in timeline.shots(model)] == ["7", "8"]
+
+
+def test_animate_times_the_keyframe_that_was_picked_last(finished):
+    model = models.find_model(finished.id)
+    at = open_page("animate", model=finished.id)
+    at.session_state["shot"] = 3
+    check(at.slider(key="rest-0").set_value(1.5).run())
+    assert [shot.rest for shot in timeline.shots(model)] == [0, 0, 0, 1.5]
+
+
+def test_explore_hears_the_pad_before_a_button_that_is_about_it(painter):
+    at = open_page("explore", at="3")
+    at.button(key="pin").click()
+    at = drag(at, 0.5, 0.0)
+    spot = way(at).place
+    assert spot.label == "Near seed 3" and len(way(at).visits) == 2, "it was heard once"
+    (kept,) = notes.places(painter.card().hash)
+    assert kept.text == spot.text
+    at.button(key="undo").click()
+    at = drag(at, -0.5, 0.25)
+    assert way(at).place.text == spot.text, "the last drag, which the page had not heard of, is undone"
+
+
+def launched(monkeypatch) -> list:
+    """Trainings that the page starts, without their trainers."""
+    made = []
+
+    def launch_it(settings, name, initial=None):
+        made.append(launch.create(settings, name, initial))
+        return made[-1]
+
+    monkeypatch.setattr(launch, "launch", launch_it)
+    return made
+
+
+def test_train_starts_with_the_recipe_that_was_chosen_last(store, monkeypatch):
+    made = launched(monkeypatch)
+    at = open_page("train", dataset=store.name)
+    assert at.selectbox(key="preset").value == "sketch"
+    next(b for b in at.button if b.label == "Start training").click()
+    at.selectbox(key="preset").set_value("art")
+    check(at.run())
+    assert [(item.config().preset, item.config().networks.width) for item in made] == [("art", 64)]
+
+
+def test_train_starts_nothing_where_noise_was_chosen_a_moment_ago(finished, store, monkeypatch):
+    made = launched(monkeypatch)
+    at = open_page("train", **{"from": finished.id, "dataset": store.name})
+    next(b for b in at.button if b.label == "Start from noise instead").click()
+    next(b for b in at.button if b.label == "Start training").click()
+    check(at.run())
+    assert not made and at.selectbox(key="preset").value == "sketch"
+
+
+def test_train_leads_the_second_of_two_clicks_to_the_training_of_the_first(store, monkeypatch):
+    made = launched(monkeypatch)
+    at = open_page("train", dataset=store.name)
+    start_it = lambda: next(b for b in at.button if b.label == "Start training")  # noqa: E731
+    button = start_it()
+    with monkeypatch.context() as patch:
+        patch.setattr(start, "_watch", lambda run_id: None)  # the browser has not heard of the new address yet
+        check(button.click().run())
+    check(start_it().click().run())
+    assert len(made) == 1 and at.query_params["run"] in (made[0].id, [made[0].id])
+    assert "is training on this" not in text_of(at)
+
+
 def test_animate_takes_no_more_keyframes_than_a_film_has(finished):
     model = models.find_model(finished.id)
     timeline.put(model, [Shot(str(seed), f"Seed {seed}") for seed in range(64)])

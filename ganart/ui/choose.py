@@ -32,6 +32,12 @@ def model() -> Model:
     return chosen
 
 
+def is_still(model: Model) -> bool:
+    """In a callback: whether this is the model that is chosen by now. A hand that chooses another and goes on to a
+    button at once clicks on one that was drawn for the model before."""
+    return bool(st.session_state.get("model", model.id) == model.id)
+
+
 def switch(model: Model) -> None:
     """Before the page runs again: to another model."""
     st.session_state.switched = model.id

@@ -86,9 +86,17 @@ def pin_seed(model: Model, seed: int, pinned: bool) -> None:
     mark(model, places.of_seed(seed, card.networks.z_dim), pinned=pinned)
 
 
+def hear_the_pad() -> None:
+    """First line of a callback that is about where one is: Streamlit calls those of buttons before those of
+    components, where a hand that lets go of the pad and clicks at once has both told together."""
+    if moved := st.session_state.get("pad_moved"):
+        moved()
+
+
 @page.error_box()
 def step(model: Model, by: int) -> None:
     """In a callback: back or forth on the way."""
+    hear_the_pad()
     _, card = loaded.generator(model)
     _follow_a_new_save(model, card.hash, card.networks.z_dim)
     if found := st.session_state.ways.get(card.hash):
@@ -109,6 +117,7 @@ def mark(model: Model, place: Place, **marks: bool) -> None:
 def _mark_here(model: Model, way: Way, drawn: Place, **marks: bool) -> None:
     """In a callback: `mark` where one is by now. A hand that drags on and goes to the buttons at once sees the new
     picture, when these are still those of the one before."""
+    hear_the_pad()
     if way.place.text != drawn.text:
         marks = dict.fromkeys(marks, True)
     mark(model, way.place, **marks)
@@ -116,6 +125,7 @@ def _mark_here(model: Model, way: Way, drawn: Place, **marks: bool) -> None:
 
 def _film_here(model: Model, way: Way) -> None:
     """In a callback: the place where one is by now as the next keyframe."""
+    hear_the_pad()
     timeline.take(model, [way.place])
 
 
@@ -177,7 +187,7 @@ def controls(model: Model, way: Way) -> None:
         )
     with st.container(horizontal=True, vertical_alignment="center"):
         with st.popover("Save", icon=":material/download:"):
-            _save(model, place)
+            _save(model, way)
         with st.popover("Link", icon=":material/link:"):
             _link(model, place)
         if kept:
@@ -208,7 +218,7 @@ def controls(model: Model, way: Way) -> None:
         )
 
 
-def _save(model: Model, place: Place) -> None:
+def _save(model: Model, way: Way) -> None:
     _, card = loaded.generator(model)
     size = card.networks.size
     side = st.select_slider(
@@ -226,6 +236,7 @@ def _save(model: Model, place: Place) -> None:
     )
 
     def made() -> bytes:
+        place = way.place
         picture = images.resize(loaded.pictures(model, place.z[None])[0], side, smooth)
         kept = {"name": name_of(model, place)} | ({"line": list(place.line)} if place.line else {})
         about = recipes.recipe(
@@ -239,6 +250,7 @@ def _save(model: Model, place: Place) -> None:
         )
         return export.png_bytes(picture, about)
 
+    place = way.place
     spot = str(place.seed) if place.seed is not None else workspace.slug(name_of(model, place), "spot")
     stem = f"{workspace.slug(card.name)}-{spot}"
     st.download_button(

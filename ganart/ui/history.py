@@ -111,8 +111,11 @@ def _go_on_from(run: Run, step: int) -> None:
 
 
 def _branch_as_asked(run: Run, step: int) -> None:
-    """In a callback, so from what the fields say now."""
+    """In a callback, so from what the fields say now; not where another checkpoint has been picked since the
+    button was drawn."""
     state = st.session_state
+    if state.get("picked_step") != step or (state.get("strip") or {}).get("picked") is not None:
+        return
     rate = run.config().lr * state.branch_rate
     branch(run, step, {"lr": rate, "augment": state.branch_augment, "kimg": float(state.branch_kimg)})
 
@@ -172,6 +175,9 @@ def branch(run: Run, step: int | None, changes: dict) -> None:
     try:
         device = changes.get("device", run.config().device)
         if other := launch.active_run(device, but=run):
+            if state.get("branched") == (run.id, other.id):  # the second of two clicks
+                page.go(run=other.id)
+                return
             raise launch.busy_error(other, device)
         if step is None and run.status().active:
             launch.stop(run)
@@ -185,6 +191,7 @@ def branch(run: Run, step: int | None, changes: dict) -> None:
         state.watch_error = str(error) if isinstance(error, GanartError) else "That state has just been let go of."
         state.gone = True  # the message stands in another part of the page
         return
+    state.branched = run.id, made.id
     for key in ("picked_step", "back", "compare"):
         state.pop(key, None)
     page.go(run=made.id)

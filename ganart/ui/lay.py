@@ -6,7 +6,7 @@ import streamlit as st
 
 from ganart.models import Model
 from ganart.places import MIDDLE, Place, Way
-from ganart.ui import pins, steer, words
+from ganart.ui import here, pins, steer, words
 
 KINDS = {"around": "All around", "directions": "Two directions", "three": "Three pins"}
 THREE_MIDDLE = (0.0, -0.15)
@@ -101,12 +101,19 @@ def _anew(way: Way, spot: tuple[float, float] | None) -> None:
     st.button(
         "Start again from here",
         icon=":material/center_focus_strong:",
-        on_click=way.lay,
+        on_click=_lay,
+        args=(way,),
         disabled=spot is None,
         help="The picture moves to the middle of the map.",
     )
 
 
+def _lay(way: Way) -> None:
+    here.hear_the_pad()
+    way.lay()
+
+
 def _other(way: Way) -> None:
+    here.hear_the_pad()
     st.session_state.plane_turn = st.session_state.get("plane_turn", 0) + 1
     way.lay()

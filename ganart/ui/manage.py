@@ -130,8 +130,8 @@ def _delete(key: str, describe: Callable[[], str], deleted: Callable[[], object]
         state[asked] = True
 
     def really() -> None:
-        state.pop(asked, None)
-        deleted()
+        if state.pop(asked, None):  # else it is the second of two clicks
+            deleted()
 
     if not state.get(asked):
         st.button("Delete", icon=":material/delete:", key=f"delete-{key}", on_click=ask)

@@ -43,7 +43,7 @@ def pad(model: Model, way: Way, laid: Laid, *, smooth: bool) -> None:
     picture = images.encode(loaded.pictures(model, way.place.z[None])[0])
 
     def turn() -> str:
-        return f"{card.hash[:12]}-{way.turn}"
+        return f"{card.hash[:12]}-{laid.plane}-{way.turn}"
 
     data = {
         "base": page.base_path(),
@@ -59,7 +59,10 @@ def pad(model: Model, way: Way, laid: Laid, *, smooth: bool) -> None:
     }
 
     def moved() -> None:
-        told = st.session_state.pad["spot"] or {}
+        told = (st.session_state.get("pad") or {}).get("spot") or {}
+        if told == st.session_state.get("pad_heard"):
+            return  # a button has heard it first
+        st.session_state.pad_heard = told
         x, y = told.get("x"), told.get("y")
         # Another picture may have been picked since this run of the page; then the hand has lost its ground.
         if told.get("turn") == turn() and isinstance(x, int | float) and isinstance(y, int | float):
@@ -67,6 +70,7 @@ def pad(model: Model, way: Way, laid: Laid, *, smooth: bool) -> None:
             z = plane.at(np.array([[x, y]]))[0]
             way.slide(laid.around.moved(z, _label(laid.around)), laid.plane, (x, y))
 
+    st.session_state.pad_moved = moved
     _pad(key="pad", data=data, on_spot_change=moved)
 
 

@@ -13,7 +13,7 @@ from ganart.filmconfig import MOST_KEYFRAMES, Keyframe
 from ganart.models import Model
 from ganart.notes import Shot
 from ganart.places import Place
-from ganart.ui import page, pins, words
+from ganart.ui import choose, page, pins, words
 from ganart.ui.wall import wall
 
 FIRST = (3, 14, 15, 92)  # until the artist has chosen
@@ -114,15 +114,17 @@ def _tools(model: Model, kept: list[Shot], picked: int) -> None:
 
 def _act(model: Model, place: int, shot: Shot, how: Callable[[list[Shot], int], int]) -> None:
     """In a callback: `_change` the one that is picked by now. A hand that picks another and goes on at once to the
-    buttons is faster than these are drawn for that one."""
+    buttons is faster than these are drawn for that one; where both clicks come together nobody knows which was
+    first, so the keyframes stay as they are."""
+    if not choose.is_still(model) or (st.session_state.get("keyframes") or {}).get("picked") is not None:
+        return
     if (now := st.session_state.get("shot", place)) != place and now < len(kept := shots(model)):
         place, shot = now, kept[now]
     _change(model, place, shot, how)
 
 
 def _timing(model: Model, kept: list[Shot], picked: int) -> None:
-    shot = kept[picked]
-    change = functools.partial(_change, model, picked, shot)
+    change = functools.partial(_act, model, picked, kept[picked])
     with st.container(horizontal=True):
         for name, label, low, told in (
             ("rest", "Rests", 0.0, "How long it stays; 1 is as long as a usual way."),
@@ -134,7 +136,7 @@ def _timing(model: Model, kept: list[Shot], picked: int) -> None:
             ),
         ):
             key = f"{name}-{picked}"
-            page.tell(key, float(np.clip(getattr(shot, name), low, 4.0)))
+            page.tell(key, float(np.clip(getattr(kept[picked], name), low, 4.0)))
             timed = functools.partial(_time, name=name, key=key)
             st.slider(label, low, 4.0, step=0.1, key=key, on_change=change, args=(timed,), help=told)
 
@@ -198,11 +200,18 @@ def _more(model: Model) -> None:
         st.page_link(
             "pages/explore.py", label="Find more", icon=":material/explore:", query_params={"model": model.id}
         )
-        st.button("Start anew", icon=":material/restart_alt:", key="anew", on_click=put, args=(model, []))
+        st.button("Start anew", icon=":material/restart_alt:", key="anew", on_click=_anew, args=(model,))
+
+
+def _anew(model: Model) -> None:
+    if choose.is_still(model):
+        put(model, [])
 
 
 def _add_seeds(model: Model) -> None:
     state = st.session_state
+    if not choose.is_still(model):
+        return
     try:
         seeds = latent.parse_seeds(state.more_seeds)
         _, card = loaded.generator(model)

@@ -109,6 +109,8 @@ def _button(label: str, icon: str, action: Callable[..., None], argument: object
 
 
 def _resume(run: Run) -> None:
+    if run.status().active:
+        return  # the second of two clicks
     try:
         device = run.config().device
         if device not in ("cpu", here := start.this_device()):  # it came from another computer
@@ -135,7 +137,7 @@ def _health(run: Run, found: list[Finding], measured: bool) -> None:
             st.button(
                 words.changes(found[0].changes),
                 icon=":material/healing:",
-                key="remedy",
+                key=f"remedy-{found[0].kind}",  # a click is meant for what was seen
                 on_click=history.branch,
                 args=(run, history.healthy(run, found[0].since), found[0].changes),
                 help="Starts a branch beside this run, from its last healthy state. This run stays as it is.",
