@@ -114,8 +114,10 @@ def preset_speed(folder: Path, name: str, steps: int) -> float:
     state = training.build(settings, {})
     step = graph.stepper(state, settings, probe.faster_dtype(settings))
     pictures = batches.Pictures(store, settings.device)
-    steps = -(-steps // settings.penalty_every) * settings.penalty_every
-    return _time(lambda number: step(batches.draw(pictures, settings, number)), settings.batch, steps, 3)
+    every = settings.penalty_every * (batches.STEER_EVERY if settings.augment == "steered" else 1)
+    steps = -(-steps // every) * every
+    warm_up = max(3, settings.penalty_every + 1)  # until each form of step has come, which is recorded then
+    return _time(lambda number: step(batches.draw(pictures, settings, number)), settings.batch, steps, warm_up)
 
 
 def made_store(name: str, size: int, channels: int, count: int) -> None:

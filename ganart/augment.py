@@ -65,7 +65,8 @@ def contrast(pictures: Tensor, factor: Tensor) -> Tensor:
 def translate(pictures: Tensor, shifts: Tensor) -> Tensor:
     """Shift each picture down and right by `shifts` (N, 2), whole pixels; what comes in is 0, the middle grey.
 
-    As two products with matrices of zeros and ones: exact, and fast in every derivative on every device.
+    As two products with matrices of zeros and ones: exact, but for the rounding of TF32 where a card uses that,
+    and fast in every derivative on every device.
     """
     places = torch.arange(pictures.shape[2], device=pictures.device)
     with torch.autocast(pictures.device.type, enabled=False):

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganart import augment, images
+from ganart import augment, devices, images
 from ganart.config import TrainConfig
 from ganart.dataset import Dataset
 from ganart.randomness import generator
@@ -96,7 +96,7 @@ class Pictures:
         # Kept by `vitals`, which compares with the same ones time and again.
         self.held_out_features: list[Tensor] | None = None
         self.resident = None
-        if device == "cuda" and mapped.nbytes <= torch.cuda.mem_get_info()[0] // 4:
+        if device == "cuda" and mapped.nbytes <= devices.free_memory(device) // 4:
             self.resident = torch.empty(mapped.shape, dtype=torch.uint8, device=device)
             for start in range(0, self.count, CHUNK):
                 places = np.arange(start, min(start + CHUNK, self.count))

@@ -40,6 +40,7 @@ def _has_code() -> bool:
 def free_memory(device: str) -> int:
     """Bytes that the device has to spare now."""
     if device == "cuda":
+        torch.cuda.empty_cache()  # what torch itself holds back is to spare, too
         return torch.cuda.mem_get_info()[0]
     if device == "mps":
         return torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory()
@@ -67,3 +68,15 @@ def tune(device: str) -> None:
     if device == "cuda":
         torch.backends.cudnn.benchmark = True
         torch.set_float32_matmul_precision("high")
+
+
+def is_memory(error: BaseException | None) -> bool:
+    """Whether the error, or one that it came up in the wake of, says that memory is short."""
+    # torch says it in a plain RuntimeError on some devices, the libraries of a card in one of their own; cuDNN
+    # finds no way to do a convolution where it finds no room for one
+    words = ("not enough memory", "out of memory", "alloc_failed", "unable to find an engine")
+    while error is not None:
+        if isinstance(error, MemoryError | torch.OutOfMemoryError) or any(w in str(error).lower() for w in words):
+            return True
+        error = error.__context__
+    return False

@@ -39,7 +39,6 @@ def record_cuda(works: list[Work], needed: int) -> list[Work]:
     take no more than the largest. needed: what that takes, in bytes; where the card has too little, the works
     are returned as they are.
     """
-    torch.cuda.empty_cache()
     if devices.free_memory("cuda") < ROOM * needed:
         return works
     pool = torch.cuda.graph_pool_handle()

@@ -46,21 +46,23 @@ def faster_dtype(settings: TrainConfig) -> str:
         settings = dataclasses.replace(settings, batch=min(settings.batch, max(32 // together, 1) * together))
     try:
         slow = _seconds(settings, "float32")
-    except torch.OutOfMemoryError:
+        return "bfloat16" if _seconds(settings, "bfloat16", 4 * slow) < 0.9 * slow else "float32"
+    except Exception as error:
+        if not devices.is_memory(error):
+            raise
         return "bfloat16"  # takes half the memory
-    return "bfloat16" if _seconds(settings, "bfloat16", 4 * slow) < 0.9 * slow else "float32"
 
 
 def _seconds(settings: TrainConfig, dtype: str, patience: float = math.inf) -> float:
     """The fastest of some steps, as a training makes them; one that takes longer than `patience` is the last one,
-    but on a card, where a first step chooses among kernels."""
+    but for the first on a card, which chooses among kernels."""
     step, batch = graph.stepper(build(settings, {}), settings, dtype), trial_batch(settings)
     timings: list[float] = []
     for _ in range(4):
         start = time.perf_counter()
         step(batch)[0].item()
         timings.append(time.perf_counter() - start)
-        if settings.device != "cuda" and timings[-1] > patience:
+        if timings[-1] > patience and (settings.device != "cuda" or len(timings) > 1):
             return timings[-1]
     return min(timings[1:])
 

@@ -3,8 +3,6 @@
 import dataclasses
 from pathlib import Path
 
-import torch
-
 from ganart import checkpoint, launch
 from ganart.config import TrainConfig
 from ganart.errors import ModelError, RunError
@@ -129,10 +127,3 @@ def take_less(target: Run, settings: TrainConfig) -> str:
         f"The memory of the {launch.device_words(settings.device)} is too small for {settings.batch} pictures "
         f"at a time, so it takes {settings.batch // pieces} at a time: slower, and nearly the same result."
     )
-
-
-def is_memory(error: BaseException) -> bool:
-    """Whether the error says that memory is short."""
-    # torch says it in a plain RuntimeError on some devices, the libraries of a card in one of their own
-    words = ("not enough memory", "out of memory", "alloc_failed")
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(w in str(error).lower() for w in words)

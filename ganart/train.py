@@ -60,7 +60,7 @@ def train(target: Run, ended: threading.Event, at_collapse: str = "stop") -> str
         except DivergedError as error:
             diverged, step = True, error.step
         except Exception as error:
-            if not recovery.is_memory(error):
+            if not devices.is_memory(error):
                 raise
             diverged, step = False, 0
         # Outside of the handlers, where the error no longer holds on to the memory of the step that failed.
@@ -244,7 +244,7 @@ def work(target: Run, at_collapse: str = "stop") -> str:
             _fail(target, str(error))
         raise
     except BaseException as error:
-        if recovery.is_memory(error):
+        if devices.is_memory(error):
             networks, device_words = settings.networks, launch.device_words(settings.device)
             raise _failed_with(
                 target,

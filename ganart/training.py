@@ -182,7 +182,7 @@ def update(training: Training, settings: TrainConfig, batch: Batch, dtype: str) 
         logits_D.append(logits.detach().chunk(2))
     real_logits, fake_logits = (torch.cat(kind) for kind in zip(*logits_D, strict=True))
     if batch.steered:  # by the D that gave these logits: its step moves all of them, by more than they lie apart
-        _steer(training, settings, batch, (real_logits, fake_logits), precision)
+        _steer(training, settings, batch, (real_logits, fake_logits), dropout, precision)
     training.opt_D.step()
 
     # Update G through the new D, whose own weights need no gradient here.
@@ -275,6 +275,7 @@ def _steer(
     settings: TrainConfig,
     batch: Batch,
     logits: tuple[Tensor, Tensor],
+    dropout: np.random.Generator | None,
     precision: Callable[[], torch.autocast],
 ) -> None:
     """Move the augmentation's p by the signs of overfitting of this step."""
@@ -283,7 +284,7 @@ def _steer(
         assert batch.draws_G is not None  # only without augmentation there are none
         shown = _augmentation(training, settings)(batch.held_out, batch.draws_G[: len(batch.held_out)])
         with precision():
-            held_out = training.D(shown)
+            held_out = training.D(shown, dropout)
     found = augment.overfitting(*logits, held_out)
     target = augment.TARGET["sign" if held_out is None else "held-out"]
     change = STEER_EVERY * settings.batch / (augment.RAMP_KIMG * 1000)

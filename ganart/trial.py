@@ -23,7 +23,6 @@ from ganart import (
     launch,
     memory,
     probe,
-    recovery,
     saving,
     training,
     vitals,
@@ -37,6 +36,7 @@ from ganart.run import Run
 from ganart.training import Training
 
 PROBE_SECONDS = 6.0
+BURST = 8  # steps that a card is given before anybody waits for it, as in a training
 
 
 def measure(settings: TrainConfig, folder: Path) -> Forecast:
@@ -54,8 +54,10 @@ def measure(settings: TrainConfig, folder: Path) -> Forecast:
     if hopeless.milestones()[1] > 2 * forecast.PATIENCE[1]:
         return hopeless  # nobody wants to wait for more decimals
     need, free = memory.step_bytes(settings, dtype), devices.free_memory(settings.device)
-    affordable = int(PROBE_SECONDS / 8 / rough) // together * together
-    tried = dataclasses.replace(settings, batch=min(settings.batch, max(small.batch, affordable)))
+    tried = settings
+    if settings.device != "cuda":
+        affordable = int(PROBE_SECONDS / 8 / rough) // together * together
+        tried = dataclasses.replace(settings, batch=min(settings.batch, max(small.batch, affordable)))
     networks = settings.networks
     shape = 1024, networks.size, networks.size, networks.channels
     noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
@@ -108,7 +110,7 @@ def _rough_seconds(settings: TrainConfig, dtype: str) -> float:
 
 def _step_seconds(state: Training, settings: TrainConfig, pictures: batches.Pictures, dtype: str) -> float:
     """Mean seconds of a step, cheap and dear ones in their proportion."""
-    make_step = graph.stepper(state, settings, dtype)
+    make_step, burst = graph.stepper(state, settings, dtype), BURST if settings.device == "cuda" else 1
     every = batches.STEER_EVERY * settings.penalty_every
     forms: dict[tuple[bool, bool], list[int]] = {}
     for number in range(every):
@@ -121,8 +123,10 @@ def _step_seconds(state: Training, settings: TrainConfig, pictures: batches.Pict
         deadline = time.perf_counter() + PROBE_SECONDS / len(forms)
         while len(timings) < 3 or (time.perf_counter() < deadline and len(timings) < 30):
             started = time.perf_counter()
-            make_step(batches.draw(pictures, settings, numbers[len(timings) % len(numbers)])).tolist()
-            timings.append(time.perf_counter() - started)
+            for number in range(len(timings) * burst, (len(timings) + 1) * burst):
+                figures = make_step(batches.draw(pictures, settings, numbers[number % len(numbers)]))
+            figures.tolist()
+            timings.append((time.perf_counter() - started) / burst)
         total += statistics.median(timings[1:]) * len(numbers)
     return total / every
 
@@ -155,7 +159,7 @@ def main() -> int:
     except filelock.Timeout:
         return 1  # others are measured there; asking again later will tell
     except (GanartError, RuntimeError, MemoryError) as error:
-        short = recovery.is_memory(error)
+        short = devices.is_memory(error)
         words = launch.device_words(settings.device)
         sentence = f"The memory of the {words} is not enough for this. Choose a smaller size or network."
         told = {"error": sentence if short else str(error), "memory": short}

@@ -51,9 +51,13 @@ def small_card():
 def exact(monkeypatch):
     """Kernels that sum in the same order each time, in full float32."""
     monkeypatch.setattr(devices, "tune", lambda device: None)
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
     monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)
     monkeypatch.setattr(torch.backends.cudnn, "benchmark", False)
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    yield
+    torch.set_float32_matmul_precision(before)
 
 
 def recipes() -> dict[str, TrainConfig]:
@@ -178,6 +182,17 @@ def test_the_usual_recipe_fits_into_a_card_of_eight_gigabytes(small_card, size, 
     most, counted = (torch.cuda.max_memory_allocated() - kept) / 1e9, memory.step_bytes(settings) / 1e9
     with capsys.disabled():
         print(f"\nart at {size} px: {most:.2f} GB of the card in use at once, {counted:.2f} counted")
+
+
+def test_a_small_card_is_forecast_and_trained_in_a_precision_of_its_own_choice(small_card, tmp_path):
+    settings = presets.for_dataset(presets.preset("art"), 256, 3)
+    settings = dataclasses.replace(settings, device="cuda", kimg=0.064 * 6)
+    made_store("made", 256, 3, 300)
+    settings = dataclasses.replace(settings, dataset="made", dataset_hash="made")
+    small_card(6.8e9)
+    assert trial.measure(settings, tmp_path).fits
+    target = launch.create(settings, "auto")
+    assert train.work(target) == "done" and target.status().note == ""
 
 
 def test_a_forecast_is_measured_on_the_card(tmp_path):

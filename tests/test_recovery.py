@@ -189,7 +189,7 @@ def test_a_collapse_does_not_undo_a_stop_that_was_asked_for(settings, monkeypatc
     ],
 )
 def test_short_memory_is_known_by_the_words_of_torch_and_its_libraries(words, short):
-    assert recovery.is_memory(RuntimeError(words)) == short
+    assert devices.is_memory(RuntimeError(words)) == short
 
 
 def short_of_memory(monkeypatch, limit: int) -> None:

@@ -240,9 +240,23 @@ def test_steering_follows_the_held_out_gap(settings, picture_folder):
                 steered=True,
             )
             logits = state.D(real), state.D(-real)  # what is drawn is as dark as can be
-            training._steer(state, chosen, batch, logits, lambda: torch.autocast("cpu", enabled=False))
+            training._steer(state, chosen, batch, logits, None, lambda: torch.autocast("cpu", enabled=False))
             rise = step * batches.STEER_EVERY * 8 / (augment.RAMP_KIMG * 1000)
             assert state.steering[0].item() == pytest.approx(rise if name == "overfitting" else 0.0), name
+
+
+def test_a_D_with_dropout_can_be_steered(store, settings):
+    networks = dataclasses.replace(settings.networks, d_norm="none", d_dropout=0.25)
+    chosen = dataclasses.replace(settings, networks=networks, augment="steered")
+    pictures = batches.Pictures(dataclasses.replace(store, held_out=6), "cpu")
+    one, other = training.build(chosen, {}), training.build(chosen, {})
+    for number in range(2):
+        batch = batches.draw(pictures, chosen, number)
+        figures = training.train_step(one, chosen, batch, "float32")
+        assert (
+            torch.equal(training.train_step(other, chosen, batch, "float32"), figures) and figures.isfinite().all()
+        )
+    assert one.steering[1] != 0
 
 
 def test_training_and_held_out_pictures_are_judged_by_the_same_D(store, settings):
