@@ -40,8 +40,8 @@ manage.message()
 if asked_run:
     chosen = opened(run.find_run, asked_run)
     headline(words.run_title(chosen), "New training", ":material/add:")
-    if line := history.parent_line(chosen):
-        st.caption(line)
+    with page.error_box():
+        st.caption(history.origin(chosen))
     with page.error_box():
         watch.watch(chosen)
 elif asked_dataset:

@@ -197,11 +197,16 @@ def branch(run: Run, step: int | None, changes: dict) -> None:
     page.go(run=made.id)
 
 
-def parent_line(run: Run) -> str:
-    """ "goes on from van-gogh (0003) at step 1,200", for a branch; else empty."""
-    source, _, step = run.config().parent.partition("@")
+def origin(run: Run) -> str:
+    """What a run is made of, "Recipe sketch on the pictures of van-gogh, 64 px, width 32.", and, for a branch,
+    "Goes on from van-gogh (0003) at step 1,200."."""
+    settings = run.config()
+    recipe, pictures = words.plain(settings.preset or "of its own"), words.plain(settings.dataset)
+    form = f"{settings.networks.size} px, width {settings.networks.width}"
+    told = f"Recipe {recipe} on the pictures of {pictures}, {form}."
+    source, _, step = settings.parent.partition("@")
     if not step:
-        return ""
+        return told
     folder = workspace.folder("runs") / source
     title = words.run_title(Run(folder)) if folder.is_dir() else source
-    return f"Goes on from {title} at step {int(step):,}."
+    return f"{told} Goes on from {title} at step {int(step):,}."
