@@ -16,14 +16,14 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 if get_script_run_ctx(suppress_warning=True) is None:
-    from ganart import receive, routes, server
+    from ganart import door, receive, routes, server
     from ganart.ui import login
     from ganart.ui.page import head, hide_place, show_error
 
     server.keep_small()
     server.send_at_once()
     hide_place()
-    server.refuse_open_door(st.get_option("server.address") or "", login.is_on(), login.problem())
+    door.refuse_open_door(st.get_option("server.address") or "", login.is_on(), login.problem())
     app = st.App(
         Path(__file__),
         routes=server.under(
@@ -33,7 +33,7 @@ if get_script_run_ctx(suppress_warning=True) is None:
         middleware=server.middleware(
             st.get_option("server.allowedHosts") or [],
             login.admits if login.is_on() else None,
-            remote=login.is_on() or server.is_allowed_open(),
+            remote=login.is_on() or door.is_allowed_open(),
             head=head(),
         ),
         on_script_error=show_error,

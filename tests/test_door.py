@@ -27,6 +27,7 @@ from wire import ANNA, Serving
 
 from ganart import dataset, jobs, launch, receive, routes, server, train, uploads, workspace
 from ganart.config import IntakeConfig, NetworkConfig, TrainConfig
+from ganart.door import Door, is_loopback
 from ganart.errors import GanartError, RunError
 from ganart.ui import login
 
@@ -107,7 +108,7 @@ def test_other_addresses_of_this_computer_do_not_answer(app):
         each.address
         for addresses in psutil.net_if_addrs().values()
         for each in addresses
-        if each.family == socket.AF_INET and not server.is_loopback(each.address)
+        if each.family == socket.AF_INET and not is_loopback(each.address)
     }
     if not others:
         pytest.skip("this computer has no address but its own")
@@ -134,7 +135,7 @@ def test_other_addresses_of_this_computer_do_not_answer(app):
     ],
 )
 def test_an_address_is_this_computer_s_own_or_not(address, local):
-    assert server.is_loopback(address) is local
+    assert is_loopback(address) is local
 
 
 def ended(serving: Serving) -> str:
@@ -170,7 +171,7 @@ def meet(*headers: tuple[bytes, bytes], kind: str = "http", path: str = "/", loc
         sent.append(message)
 
     scope = {"type": kind, "method": "GET", "path": path, "headers": list(headers), "server": (local, 8501)}
-    asyncio.run(server.Door(inside, **{"hosts": ["localhost", "*.studio.example"], **door})(scope, None, collect))
+    asyncio.run(Door(inside, **{"hosts": ["localhost", "*.studio.example"], **door})(scope, None, collect))
     return sent[0].get("status", sent[0].get("type"))
 
 
@@ -187,7 +188,7 @@ def test_who_is_taken_off_the_list_is_heard_no_more():
         return {"type": "websocket.receive", "text": "a click"}
 
     scope = {"type": "websocket", "path": "/", "headers": [(b"host", b"localhost")], "server": ("::1", 8501)}
-    door = server.Door(inside, ["localhost"], admits=lambda cookies: allowed["listed"])
+    door = Door(inside, ["localhost"], admits=lambda cookies: allowed["listed"])
     asyncio.run(door(scope, receive, None))
     assert heard == ["websocket.receive", "websocket.disconnect"]
 
@@ -200,9 +201,7 @@ def test_who_is_taken_off_the_list_is_heard_no_more():
     scope["headers"].append((b"sec-websocket-protocol", b"streamlit, a-token, an-old-session"))
     for listed in (False, True):
         allowed["listed"] = listed
-        asyncio.run(
-            server.Door(again, ["localhost"], admits=lambda cookies: allowed["listed"])(scope, receive, None)
-        )
+        asyncio.run(Door(again, ["localhost"], admits=lambda cookies: allowed["listed"])(scope, receive, None))
     assert told == [b"streamlit, a-token", b"streamlit, a-token, an-old-session"]
 
 

@@ -13,7 +13,7 @@ import streamlit as st
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime.app_session import AppSession
 
-from ganart import away, server, workspace
+from ganart import away, door, workspace
 from ganart.errors import GanartError
 from ganart.run import Status
 from ganart.ui import login, words
@@ -187,8 +187,8 @@ def is_local() -> bool:
     Not where there is a login, nor where a proxy hands on what others ask: it gives itself away by a name that
     this computer has for others only, or by the headers that tell whom it asks for.
     """
-    if login.is_on() or not server.is_loopback(str(st.get_option("server.address"))):
+    if login.is_on() or not door.is_loopback(str(st.get_option("server.address"))):
         return False
     headers = st.context.headers
     name = urlsplit(f"//{headers.get('Host') or 'localhost'}").hostname or ""
-    return server.is_loopback(name) and not any(header in headers for header in PROXIES)
+    return door.is_loopback(name) and not any(header in headers for header in PROXIES)
