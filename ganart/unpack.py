@@ -5,7 +5,6 @@ The file and everything in it are checked before anything is believed; what a pa
 
 import contextlib
 import dataclasses
-import json
 import os
 import shutil
 import struct
@@ -15,19 +14,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
-
-from ganart import card, config, dataset, disk, housekeeping, images, in_use, jsonlines, launch, workspace
+from ganart import dataset, disk, housekeeping, in_use, launch, workspace
 from ganart.checks import told
-from ganart.config import IntakeConfig, TrainConfig
 from ganart.errors import InputError, ModelError, RunError
 from ganart.files import replace_with_retry, sweep_abandoned
-from ganart.limits import limits
-from ganart.pack import CHUNK, MAX_ENTRIES, PACK_VERSION, check_entries, check_words, damaged
-from ganart.run import UNFINISHED, Run, Status
-
-MAX_LINE = 100_000  # bytes of a line of figures
-MAX_SIDE = 4096  # px of a sheet; six pictures of 256 px have 1536
+from ganart.pack import CHUNK, MAX_ENTRIES, PACK_VERSION, check_entries, damaged
+from ganart.run import UNFINISHED, Run
+from ganart.unpacked import check_dataset, check_run, json_of
 
 
 def unpack(path: Path) -> Run:
@@ -41,8 +34,8 @@ def unpack(path: Path) -> Run:
     try:
         with path.open("rb") as file, _building("runs") as made, _building("datasets") as pictures:
             about = _extract_all(file, {"run": made, "dataset": pictures})
-            settings = _check_run(made)
-            digest = _check_dataset(pictures, settings) if about["dataset"] else None
+            settings = check_run(made)
+            digest = check_dataset(pictures, settings) if about["dataset"] else None
             status = Run(made).written_status()
             if status.state in UNFINISHED:
                 Run(made).write_status(dataclasses.replace(status, state="stopped"))
@@ -143,7 +136,7 @@ def _check_directory(file: BinaryIO) -> int:
 
 def _check_about(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo]) -> dict:
     """pack.json, checked."""
-    about = _json(archive.read("pack.json"), "pack.json")
+    about = json_of(archive.read("pack.json"), "pack.json")
     if about.get("format") != "ganart-pack":
         raise ModelError("Its pack.json is not one of ganart.")
     if about.get("version") != PACK_VERSION:
@@ -171,143 +164,3 @@ def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) -> 
             file.write(chunk)
     if left:
         raise damaged()
-
-
-# --- what came out of it
-
-
-def _json(data: bytes, name: str) -> dict:
-    try:
-        values = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise ModelError(f"Its {name} cannot be read.") from error
-    if not isinstance(values, dict):
-        raise ModelError(f"Its {name} cannot be read.")
-    return values
-
-
-def _check_run(folder: Path) -> TrainConfig:
-    """The settings of an unpacked run, all of whose files were looked at."""
-    (folder / "samples").mkdir(exist_ok=True)
-    settings = config.train_from_dict(_json((folder / "config.json").read_bytes(), "config.json"))
-    check_words(settings)
-    run = Run(folder)
-    if (path := folder / "status.json").exists():
-        _check_status(_json(path.read_bytes(), path.name))
-    for name in ("metrics.jsonl", "vitals.jsonl"):
-        if (path := folder / name).exists():
-            _check_lines(path)
-    for path in run.samples():
-        _check_sheet(path)
-    for path in (run.model, run.best, *run.checkpoints().values()):
-        if path.exists():
-            card.read_card(path)
-    for path in (run.state, *run.states().values()):
-        if path.exists():
-            _check_state(path)
-    return settings
-
-
-def _check_status(values: dict) -> None:
-    for field in dataclasses.fields(Status):
-        value = values.get(field.name, field.default)
-        if isinstance(field.default, str):
-            good = isinstance(value, str) and len(value) <= 2000
-        elif value is None:
-            good = field.default is None
-        else:
-            whole = field.name in ("step", "version")
-            good = isinstance(value, int if whole else int | float) and 0 <= value <= 1e15
-        if not good:
-            raise ModelError(f"In its status.json {field.name} is {value!r:.80}, which is not what ganart writes.")
-
-
-def _check_lines(path: Path) -> None:
-    """Every line of figures has a step; what is no whole line is passed over, as `Run.metrics` does."""
-    with path.open("rb") as file:
-        while line := file.readline(MAX_LINE):
-            if len(line) == MAX_LINE:
-                raise ModelError(f"Its {path.name} has a line that is too long to be read.")
-            try:
-                values = json.loads(line)
-            except ValueError:
-                continue
-            except RecursionError as error:
-                raise ModelError(f"Its {path.name} cannot be read.") from error
-            if isinstance(values, dict):
-                _check_figures(values, path)
-    for values in jsonlines.read_all(path):  # lines that only together are what the pages would read
-        _check_figures(values, path)
-
-
-def _check_figures(values: dict, path: Path) -> None:
-    if not isinstance(values.get("step"), int):
-        raise ModelError(f"A line of its {path.name} has no step.")
-    if not all(isinstance(value, int | float | None) for value in values.values()):
-        raise ModelError(f"A line of its {path.name} holds what is no number.")
-
-
-def _check_sheet(path: Path) -> None:
-    """A whole PNG of a size that pages can show."""
-    with path.open("rb") as file:
-        head = file.read(24)
-    sides = int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
-    if head[:16] != b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" or not all(0 < side <= MAX_SIDE for side in sides):
-        raise ModelError(f"Its sheet {path.name} is not a PNG that ganart wrote.")
-    try:
-        images.read_png(path.read_bytes())
-    except ModelError as error:
-        raise ModelError(f"Its sheet {path.name} is damaged. Pack the run again.") from error
-
-
-def _check_state(path: Path) -> None:
-    """The header of a training state; its tensors are checked when the run goes on."""
-    with path.open("rb") as file:
-        data = file.read(8 + card.MAX_HEADER)
-    values = _json(card.metadata(data, path.name).get("ganart", "").encode(), path.name)
-    kinds = {"step": int, "choices": dict}
-    if values.get("format") != "ganart-state" or any(not isinstance(values.get(k), t) for k, t in kinds.items()):
-        raise ModelError(f"Its {path.name} is not a training state of ganart.")
-
-
-def _check_dataset(folder: Path, settings: TrainConfig) -> str:
-    """The hash of the unpacked pictures, which are those that the settings name."""
-    values = _json((folder / "manifest.json").read_bytes(), "manifest.json")
-    if values.get("version") != dataset.MANIFEST_VERSION:
-        raise ModelError(
-            f"Its pictures have manifest version {told(values.get('version'))}, and this ganart reads "
-            f"{dataset.MANIFEST_VERSION}. Update ganart, or pack the run without them."
-        )
-    try:
-        taken = IntakeConfig(**{**values["settings"], "background": tuple(values["settings"]["background"])})
-        count, held_out, channels, digest = (values[key] for key in ("count", "held_out", "channels", "hash"))
-        numbers = all(type(value) is int for value in (count, held_out, channels))
-        good = numbers and 0 <= held_out < count and all(map(_is_report_line, values["files"]))
-        good = good and isinstance(values.get("name"), str) and len(values["files"]) <= limits().files
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ModelError("Its manifest.json is not one that ganart wrote.") from error
-    if not good:
-        raise ModelError("Its manifest.json is not one that ganart wrote.")
-    shape = settings.networks.size, settings.networks.channels
-    if not digest or digest != settings.dataset_hash or (taken.size, channels) != shape:
-        raise ModelError("Its pictures are not those that the run learned from. Pack the run again.")
-    _check_images(folder / f"images-{taken.size}.npy", (count, taken.size, taken.size, channels))
-    return digest
-
-
-def _is_report_line(entry: dict) -> bool:
-    kinds = {"file": str, "ok": bool} | ({"reason": str} if "reason" in entry or not entry["ok"] else {})
-    plain = all(isinstance(value, str | int | float | None) for value in entry.values())
-    return plain and all(isinstance(entry[key], kind) for key, kind in kinds.items())
-
-
-def _check_images(path: Path, shape: tuple[int, int, int, int]) -> None:
-    sentence = f"Its pictures are not {shape[0]} of {shape[1]} px, as its manifest.json says. Pack the run again."
-    try:
-        images = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # whatever numpy makes of a header that nobody wrote in earnest
-        raise ModelError(sentence) from error
-    if not isinstance(images, np.ndarray) or (images.shape, images.dtype) != (shape, np.uint8):
-        raise ModelError(sentence)
-    if not images.flags.c_contiguous:
-        raise ModelError(sentence)
