@@ -25,9 +25,10 @@ Record = Callable[[list[Work], int], list[Work]]
 def stepper(training: Training, settings: TrainConfig, dtype: str) -> Callable[[Batch], Tensor]:
     """What makes one step of a batch -> FIGURES: recorded on CUDA, else step by step.
 
-    Dropout draws its masks in the middle of a step, which a recording cannot: that recipe goes step by step.
+    Dropout draws its masks in the middle of a step, which a recording cannot: that recipe goes step by step. So
+    does a run whose card once refused to record, which its choices say.
     """
-    if settings.device == "cuda" and not settings.networks.d_dropout:
+    if settings.device == "cuda" and not settings.networks.d_dropout and not training.choices.get("plain"):
         return Recorded(training, settings, dtype, record_cuda)
     return functools.partial(train_step, training, settings, dtype=dtype)
 
@@ -37,12 +38,15 @@ def record_cuda(works: list[Work], needed: int) -> list[Work]:
 
     All share the memory of what they make on the way, since only one is at work at a time: four forms of a step
     take no more than the largest. needed: what that takes, in bytes; where the card has too little, the works
-    are returned as they are.
+    are returned as they are. Raises RecordingError.
     """
     if devices.free_memory("cuda") < ROOM * needed:
         return works
     pool = torch.cuda.graph_pool_handle()
-    return [_record_one(work, pool) for work in works]
+    try:
+        return [_record_one(work, pool) for work in works]
+    except RuntimeError as error:
+        raise RecordingError("The graphics card does not record the steps of this training.") from error
 
 
 def _record_one(work: Work, pool: Any) -> Work:
@@ -55,6 +59,10 @@ def _record_one(work: Work, pool: Any) -> Work:
         return result
 
     return replay
+
+
+class RecordingError(RuntimeError):
+    """The card refused to record a step. This process can do nothing more with it."""
 
 
 class Recorded:

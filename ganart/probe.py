@@ -33,9 +33,11 @@ def trial_batch(settings: TrainConfig) -> Batch:
     )
 
 
-def faster_dtype(settings: TrainConfig) -> str:
+def faster_dtype(settings: TrainConfig, plain: bool = False) -> str:
     """ "bfloat16" where three steps are at least a tenth faster in it than in float32: small ones, on a card whole
     ones, recorded, since there a step that Python launches takes as long in either.
+
+    plain: nothing is to be recorded.
     """
     if settings.dtype != "auto":
         return settings.dtype
@@ -45,18 +47,19 @@ def faster_dtype(settings: TrainConfig) -> str:
         together = settings.networks.pack * max(1, settings.networks.d_stddev)
         settings = dataclasses.replace(settings, batch=min(settings.batch, max(32 // together, 1) * together))
     try:
-        slow = _seconds(settings, "float32")
-        return "bfloat16" if _seconds(settings, "bfloat16", 4 * slow) < 0.9 * slow else "float32"
+        slow = _seconds(settings, "float32", plain)
+        return "bfloat16" if _seconds(settings, "bfloat16", plain, 4 * slow) < 0.9 * slow else "float32"
     except Exception as error:
-        if not devices.is_memory(error):
+        if isinstance(error, graph.RecordingError) or not devices.is_memory(error):
             raise
         return "bfloat16"  # takes half the memory
 
 
-def _seconds(settings: TrainConfig, dtype: str, patience: float = math.inf) -> float:
+def _seconds(settings: TrainConfig, dtype: str, plain: bool, patience: float = math.inf) -> float:
     """The fastest of some steps, as a training makes them; one that takes longer than `patience` is the last one,
     but for the first on a card, which chooses among kernels."""
-    step, batch = graph.stepper(build(settings, {}), settings, dtype), trial_batch(settings)
+    step = graph.stepper(build(settings, {"plain": True} if plain else {}), settings, dtype)
+    batch = trial_batch(settings)
     timings: list[float] = []
     for _ in range(4):
         start = time.perf_counter()

@@ -61,7 +61,7 @@ def _check(choices: dict, history: dict, step: int) -> None:
         raise TypeError(f"step is {step!r}")
     whole = {"threads": 1024, "pieces": 4096, "rollbacks": 1 + MAX_ROLLBACKS, "collapsed": 2**53}
     for values, known in (
-        (choices, {"threads", "dtype", "pieces", "here"}),
+        (choices, {"threads", "dtype", "pieces", "here", "plain"}),
         (history, {"rollbacks", "collapsed", "best"}),
     ):
         for name, value in values.items():
@@ -69,8 +69,9 @@ def _check(choices: dict, history: dict, step: int) -> None:
                 raise TypeError(f"{name} is {value!r}")
     if choices.get("dtype", "float32") not in ("float32", "bfloat16"):
         raise TypeError(f"dtype is {choices['dtype']!r}")
-    if not isinstance(choices.get("here", ""), str):
-        raise TypeError(f"here is {choices['here']!r}")
+    for name, kind in (("here", str), ("plain", bool)):
+        if not isinstance(choices.get(name, kind()), kind):
+            raise TypeError(f"{name} is {choices[name]!r}")
     best = history.get("best", {"distance": 0.0, "step": 0})
     if not (isinstance(best["distance"], int | float) and isinstance(best["step"], int)):
         raise TypeError(f"best is {best!r}")
@@ -126,4 +127,16 @@ def take_less(target: Run, settings: TrainConfig) -> str:
     return (
         f"The memory of the {launch.device_words(settings.device)} is too small for {settings.batch} pictures "
         f"at a time, so it takes {settings.batch // pieces} at a time: slower, and nearly the same result."
+    )
+
+
+def give_up_recording(target: Run) -> RunError:
+    """Mark the state as one whose steps are not recorded -> the sentence for the artist, as an error: the process
+    that was refused has to end."""
+    tensors, values = checkpoint.load_state(target.state)
+    values["choices"]["plain"] = True
+    checkpoint.save_state(target.state, tensors, values)
+    return RunError(
+        "The graphics card would not record the steps of this training, which makes them fast. Nothing is lost: "
+        "resume the run, and it goes on without, more slowly."
     )

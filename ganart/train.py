@@ -59,6 +59,8 @@ def train(target: Run, ended: threading.Event, at_collapse: str = "stop") -> str
                 return _go_on(target, settings, store, reporter)
         except DivergedError as error:
             diverged, step = True, error.step
+        except graph.RecordingError as error:
+            raise recovery.give_up_recording(target) from error
         except Exception as error:
             if not devices.is_memory(error):
                 raise
@@ -86,9 +88,11 @@ def _go_on(target: Run, settings: TrainConfig, store: Dataset, reporter: Reporte
         training.choices = {}
         moved = "It goes on where other hardware computes, so not bit for bit as it would have before."
         reporter.note = f"{reporter.note} {moved}".strip()
-    if not training.choices:
-        dtype = probe.faster_dtype(settings)
-        training.choices = {"threads": torch.get_num_threads(), "dtype": dtype, "here": here}
+    if "dtype" not in training.choices:
+        if settings.device == "cuda":  # whatever the trial meets there, it leaves something to go on from
+            save(training, settings, target, store)
+        dtype = probe.faster_dtype(settings, training.choices.get("plain", False))
+        training.choices |= {"threads": torch.get_num_threads(), "dtype": dtype, "here": here}
         save(training, settings, target, store)
     torch.set_num_threads(training.choices["threads"])
     pictures = batches.Pictures(store, settings.device)

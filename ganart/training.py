@@ -28,7 +28,8 @@ class Training:
     """Networks, optimisers and the step they are at.
 
     steering: (3,), the augmentation's p and the running means it is steered by. choices: what was measured once
-    and then stays, dtype, threads and `pieces` of a batch, without which a resumed run would not be the same run.
+    and then stays, dtype, threads and `pieces` of a batch, without which a resumed run would not be the same run;
+    `here`, the hardware; `plain`, where a card would not record its steps.
     history: what has happened to the run, as JSON values: `rollbacks`, how often it was taken back because it
     diverged; `best` {step, distance}; `collapsed`, the step at which it was paused for that.
     norms: (2,), how long the last step's gradients of D and G were, -1 before the first: kept by the step itself,

@@ -217,6 +217,43 @@ def test_a_batch_that_does_not_fit_is_taken_in_pieces_and_the_page_is_told(setti
     assert "2 at a time" in target.status().note
 
 
+def test_a_card_that_refuses_to_record_is_told_and_the_run_goes_on_without_when_it_is_resumed(
+    settings, monkeypatch
+):
+    stepper = graph.stepper
+
+    def refusing(training, settings, dtype):
+        if training.choices.get("plain"):
+            return stepper(training, settings, dtype)
+        return graph.Recorded(training, settings, dtype, graph.record_cuda)
+
+    def refuse(work, pool):
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: (0, 1))
+    monkeypatch.setattr(devices, "free_memory", lambda device: 10**12)
+    monkeypatch.setattr(graph, "stepper", refusing)
+    monkeypatch.setattr(graph, "_record_one", refuse)
+    target = launch.create(settings, "refused")
+    with pytest.raises(RunError, match="would not record the steps"):
+        train.work(target)
+    assert target.status().state == "failed" and "resume the run" in target.status().error
+    launch.make_ready(target)
+    assert train.work(target) == "done"
+    plain = launch.create(settings, "plain")
+    monkeypatch.setattr(graph, "stepper", stepper)
+    assert train.work(plain) == "done"
+    assert_same(plain, target)
+
+
+def test_only_a_run_whose_card_refused_is_not_recorded(settings):
+    on_card = dataclasses.replace(settings, device="cuda")
+    state = training.build(settings, {"plain": True})
+    assert not isinstance(graph.stepper(state, on_card, "float32"), graph.Recorded)
+    state.choices["plain"] = False
+    assert isinstance(graph.stepper(state, on_card, "float32"), graph.Recorded)
+
+
 def test_when_nothing_is_left_to_halve_it_fails_with_a_sentence(settings, monkeypatch):
     short_of_memory(monkeypatch, 0)
     with pytest.raises(RunError, match="memory of the processor is not enough"):
