@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from ganart import checkpoint, dataset, devices, graph, launch, recovery, run, saving, train, training
-from ganart.config import IntakeConfig
+from ganart.config import IntakeConfig, TrainConfig
 from ganart.errors import InputError, RunError
 from ganart.reporter import Reporter
 from ganart.run import Run
@@ -27,6 +27,11 @@ def assert_same(one: Run, other: Run) -> None:
     assert one.keys() == other.keys()
     for name in one:
         assert torch.equal(one[name], other[name]), name
+
+
+def each_step(settings: TrainConfig) -> TrainConfig:
+    """The same, saved after every step."""
+    return dataclasses.replace(settings, save_seconds=0.0)
 
 
 @pytest.fixture
@@ -61,7 +66,7 @@ def spoilt(monkeypatch):
 
 def test_a_training_that_diverges_goes_on_from_its_last_state_with_half_the_rate(settings, spoilt):
     happened = spoilt(lambda step, times: step == 40 and not times)
-    target = launch.create(settings, "once")
+    target = launch.create(each_step(settings), "once")
     assert train.work(target) == "done" and happened == [40]
     found, values = checkpoint.load_state(target.state)
     assert values["history"]["rollbacks"] == 1 and all(t.isfinite().all() for t in found.values())
@@ -80,7 +85,7 @@ def test_before_the_first_save_it_goes_back_to_step_0(settings, spoilt):
 
 def test_after_three_times_it_stops_and_says_so_and_no_bad_weights_are_kept(settings, spoilt):
     happened = spoilt(lambda step, times: step > 20)
-    target = launch.create(settings, "thrice")
+    target = launch.create(each_step(settings), "thrice")
     with pytest.raises(RunError, match="4th time"):
         train.work(target)
     assert len(happened) == 4
@@ -98,10 +103,10 @@ def test_other_noise_is_drawn_each_time_and_the_rate_halves(settings):
 def test_a_run_taken_back_and_then_interrupted_ends_as_the_uninterrupted_one(settings, spoilt, monkeypatch):
     spoils = [0]
     spoilt(lambda step, times: step == 40 and times in spoils)
-    straight = launch.create(settings, "straight")
+    straight = launch.create(each_step(settings), "straight")
     assert train.work(straight) == "done"
     spoils[0] = 1  # once in this run, too
-    halted = launch.create(settings, "halted")
+    halted = launch.create(each_step(settings), "halted")
     saved = train.save
 
     def stop_at_70(training, *rest):
@@ -371,9 +376,7 @@ def test_a_resumed_run_forgets_the_checkpoints_beyond_its_state(long):
 def test_the_best_model_is_the_checkpoint_nearest_to_the_held_out_pictures(settings, picture_folder, monkeypatch):
     store = dataset.prepare(picture_folder(240, size=(40, 40)), IntakeConfig(size=32))
     assert store.held_out
-    changed = dataclasses.replace(
-        settings, dataset=store.name, dataset_hash=store.hash, kimg=8.0, save_seconds=60.0
-    )
+    changed = dataclasses.replace(settings, dataset=store.name, dataset_hash=store.hash, kimg=8.0)
     target = launch.create(changed, "best")
     assert train.work(target) == "done"
     distances = {line["step"]: line["distance"] for line in target.vitals() if "distance" in line}

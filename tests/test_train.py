@@ -56,7 +56,7 @@ def test_killed_at_random_moments_ends_bit_for_bit_as_uninterrupted(settings, va
     straight = launch.create(settings, "straight")
     assert train.work(straight) == "done"
 
-    killed = launch.create(dataclasses.replace(settings), "killed")
+    killed = launch.create(dataclasses.replace(settings, save_seconds=0.0), "killed")
     moments = random.Random(0)
     kills = 0
     for _ in range(6):
@@ -83,7 +83,7 @@ def test_killed_at_random_moments_ends_bit_for_bit_as_uninterrupted(settings, va
 def test_stop_and_resume_ends_bit_for_bit_as_uninterrupted(settings):
     straight = launch.create(settings, "straight")
     assert train.work(straight) == "done"
-    paused = launch.create(settings, "paused")
+    paused = launch.create(dataclasses.replace(settings, save_seconds=0.0), "paused")
     process = spawn(paused)
     while paused.written_status().step < 10:
         time.sleep(0.02)
@@ -190,7 +190,7 @@ def test_sigterm_saves_and_stops(settings):
 def test_a_full_disk_fails_with_a_sentence_and_keeps_the_old_state(settings):
     """Writes fail from a size limit on, as they do on a full disk."""
     resource = pytest.importorskip("resource")
-    target = launch.create(settings, "full")
+    target = launch.create(dataclasses.replace(settings, save_seconds=0.0), "full")
     script = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
         f"resource.setrlimit(resource.RLIMIT_FSIZE, ({resource.RLIM_INFINITY}, {resource.RLIM_INFINITY}));"
