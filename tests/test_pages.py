@@ -260,6 +260,7 @@ def test_train_refuses_bad_paths_in_one_sentence(given, said, tmp_path):
     assert not list(workspace.folder("datasets").iterdir()), "something was left behind"
 
 
+@pytest.mark.slow  # a real browser does the same in `test_journey`
 def test_train_from_an_upload_to_a_running_training(picture_folder):
     upload, files = uploads.begin(), sorted(picture_folder(12).iterdir())
     at = open_page("train", upload=upload.token)
@@ -789,7 +790,8 @@ def frames(at: AppTest, count: int) -> AppTest:
     return at.number_input(key="film_frames").set_value(count).run()
 
 
-@pytest.mark.parametrize("kind", ["Walk", "Loops", "Growth"])
+# The others are made in a real browser.
+@pytest.mark.parametrize("kind", [*(pytest.param(k, marks=pytest.mark.slow) for k in ("Walk", "Loops")), "Growth"])
 def test_animate_makes_a_film_that_loops(finished, kind):
     at = open_page("animate", model=finished.id)
     at.segmented_control(key="kind").set_value(kind).run()

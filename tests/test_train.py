@@ -41,7 +41,8 @@ def spawn(target: Run) -> subprocess.Popen:
     )
 
 
-@pytest.mark.parametrize("variant", ["mnist-seed", pytest.param("art", marks=pytest.mark.slow)])
+@pytest.mark.slow  # `test_faults` has one that is killed, with another recipe
+@pytest.mark.parametrize("variant", ["mnist-seed", "art"])
 @pytest.mark.timeout(900)
 def test_killed_at_random_moments_ends_bit_for_bit_as_uninterrupted(settings, variant):
     if variant == "mnist-seed":  # dropout, fresh noise and no average: the other way through the step
@@ -147,6 +148,7 @@ def test_a_second_trainer_on_the_device_is_refused_and_named(settings):
     assert first.status().state == "stopped"
 
 
+@pytest.mark.slow  # `test_faults` has two commands at once
 def test_two_trainers_at_once_only_one_trains(settings):
     """Past the launcher's look, the device lock decides."""
     first = launch.create(dataclasses.replace(settings, kimg=1000.0), "first")
