@@ -951,6 +951,13 @@ def test_animate_changes_no_keyframes_of_the_model_before(finished, make_painter
     assert [shot.text for shot in timeline.shots(model)] == ["7", "8"]
 
 
+def test_animate_changes_keyframes_where_the_link_names_a_run_by_its_name(finished):
+    at = open_page("animate", model=finished.name)
+    assert at.selectbox(key="model").value == finished.name != finished.id
+    check(at.button(key="anew").click().run())
+    assert timeline.shots(models.find_model(finished.id)) == []
+
+
 def test_animate_times_the_keyframe_that_was_picked_last(finished):
     model = models.find_model(finished.id)
     at = open_page("animate", model=finished.id)

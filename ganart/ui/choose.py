@@ -35,7 +35,11 @@ def model() -> Model:
 def is_still(model: Model) -> bool:
     """In a callback: whether this is the model that is chosen by now. A hand that chooses another and goes on to a
     button at once clicks on one that was drawn for the model before."""
-    return bool(st.session_state.get("model", model.id) == model.id)
+    chosen = st.session_state.get("model", model.id)
+    try:  # a link may name a run otherwise than by its id
+        return chosen == model.id or models.find_model(chosen).id == model.id
+    except GanartError:
+        return False
 
 
 def switch(model: Model) -> None:
