@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ganart import losses
+from ganart.adam import Adam
 from ganart.randomness import generator
 
 CLUSTERS, RADIUS, SPREAD = 8, 2.0, 0.08
@@ -77,7 +78,7 @@ def play(
     kind, beta1, beta2 = RECIPES[recipe]
     source = torch.Generator().manual_seed(seed)
     G, D = _network([Z_DIM, WIDTH, WIDTH, 2], source), _network([2, WIDTH, WIDTH, 1], source)
-    optimisers = [torch.optim.Adam(net.parameters(), 1e-3, (beta1, beta2)) for net in (G, D)]
+    optimisers = [Adam(net.parameters(), 1e-3, (beta1, beta2)) for net in (G, D)]
     fixed = torch.from_numpy(generator(seed, "ring-look").standard_normal((SHOWN, Z_DIM), np.float32))
     every = max(1, steps // looks)
     when: list[int] = []

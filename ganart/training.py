@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ganart import augment, checkpoint, ema, losses
+from ganart.adam import Adam
 from ganart.batches import STEER_EVERY, Batch, cosine, sample_z
 from ganart.config import TrainConfig
 from ganart.networks import Discriminator, Generator, initialise
@@ -39,8 +40,8 @@ class Training:
     G: Generator
     D: Discriminator
     G_ema: Generator | None
-    opt_G: torch.optim.Adam
-    opt_D: torch.optim.Adam
+    opt_G: Adam
+    opt_D: Adam
     steering: Tensor
     step: int
     choices: dict
@@ -107,7 +108,7 @@ def build(settings: TrainConfig, choices: dict, history: dict | None = None) -> 
     G_ema = copy.deepcopy(G).requires_grad_(False) if settings.ema_half_life else None
     captured = settings.device == "cuda"  # a CUDA graph reads the rate from the card's memory
     adam = functools.partial(
-        torch.optim.Adam,
+        Adam,
         betas=(settings.beta1, settings.beta2),
         fused=settings.device != "mps",
         capturable=captured,
