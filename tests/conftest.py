@@ -5,18 +5,20 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 from pathlib import Path
 
 # Networks this small are not worth a second thread: not here, nor in the processes that tests start. And with
 # several, sums round otherwise: a thread keeps the count that torch had when it first drew.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import drawn
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from ganart import checkpoint, cli, dataset, ema, launch, run, train
+from ganart import checkpoint, cli, dataset, detached, ema, launch, run, train
 from ganart.config import IntakeConfig, NetworkConfig, TrainConfig
 from ganart.dataset import Dataset
 from ganart.models import Model
@@ -28,26 +30,29 @@ torch.set_num_threads(1)
 
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch) -> Path:
-    """An empty workspace."""
+    """An empty workspace. What a test sets to work on its own ends with it: nobody waits for the result."""
     folder = tmp_path / "home"
     folder.mkdir()
     monkeypatch.setenv("GANART_HOME", str(folder))
-    return folder
+    plain, started = detached.start, []
+
+    def start(*arguments: object, **options: object) -> subprocess.Popen:
+        started.append(plain(*arguments, **options))
+        return started[-1]
+
+    monkeypatch.setattr(detached, "start", start)
+    yield folder
+    for process in started:
+        process.kill()
+        process.wait()
 
 
 @pytest.fixture
 def picture_folder(tmp_path):
-    """Makes a folder of `count` different pictures, JPEG and PNG in turn."""
+    """Makes a folder of `count` different pictures."""
 
-    def make(count: int, name: str = "pictures", size: tuple[int, int] = (48, 40), first: int = 0) -> Path:
-        folder = tmp_path / name
-        folder.mkdir(exist_ok=True)
-        for index in range(first, first + count):
-            rng = np.random.default_rng(index)
-            coarse = Image.fromarray(rng.integers(0, 256, (5, 6, 3), np.uint8))
-            suffix = "jpg" if index % 2 else "png"
-            coarse.resize(size, Image.Resampling.BICUBIC).save(folder / f"picture-{index:03}.{suffix}")
-        return folder
+    def make(count: int, name: str = "pictures", **options: object) -> Path:
+        return drawn.draw(tmp_path / name, count, **options)
 
     return make
 

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from unittest.mock import Mock
 
+import drawn
 import numpy as np
 import pytest
 import streamlit as st
@@ -29,6 +30,7 @@ from ganart import (
     jobs,
     latent,
     launch,
+    loops,
     models,
     notes,
     places,
@@ -42,6 +44,7 @@ from ganart import (
     workspace,
 )
 from ganart.config import NetworkConfig, TrainConfig
+from ganart.dataset import Dataset
 from ganart.errors import RunError
 from ganart.filmconfig import FilmConfig, Keyframe
 from ganart.forecast import Forecast, TooLargeError
@@ -53,15 +56,19 @@ from ganart.run import Run, Status
 from ganart.ui import breed, start, studio, sums, timeline
 
 ROOT = Path(__file__).parent.parent
+LOOPS_DRAW = loops.draw
 TINY = NetworkConfig(size=32, channels=3, z_dim=8, width=4)
 
 
 @pytest.fixture(autouse=True)
 def as_without_models_and_card(tmp_path, monkeypatch):
-    """The pages as they are without the models that come with the program, on a computer without a card."""
+    """The pages as they are without the models that come with the program, on a computer without a card. Nor are
+    the small films of models drawn: every gallery here would begin one that nobody waits for."""
     monkeypatch.setattr(start, "this_device", lambda: "cpu")
     (tmp_path / "pretrained").mkdir()
     monkeypatch.setattr(workspace, "pretrained_folder", lambda: tmp_path / "pretrained")
+    drawing = Mock(**{"status.return_value": None})
+    monkeypatch.setattr(loops, "draw", lambda model, card: drawing)
 
 
 def open_page(name: str, **query: str) -> AppTest:
@@ -87,27 +94,38 @@ def text_of(at: AppTest) -> str:
     return "\n".join(element.value for part in parts for element in part)
 
 
-@pytest.fixture
-def store(picture_folder):
-    """Real small pictures, prepared."""
-    return dataset.prepare(picture_folder(12), config.IntakeConfig(size=32))
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory) -> Path:
+    """A workspace with twelve pictures, prepared, and a tiny training on them that is done; made once."""
+    place = tmp_path_factory.mktemp("workplace")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GANART_HOME", str(place / "home"))
+        store = dataset.prepare(drawn.draw(place / "pictures", 12), config.IntakeConfig(size=32))
+        settings = TrainConfig(
+            networks=TINY,
+            dataset=store.name,
+            dataset_hash=store.hash,
+            batch=8,
+            kimg=0.2,
+            device="cpu",
+            dtype="float32",
+        )
+        assert train.work(launch.create(settings, "tiny")) == "done"
+    return place / "home"
 
 
 @pytest.fixture
-def finished(store) -> Run:
-    """A tiny training that is done."""
-    settings = TrainConfig(
-        networks=TINY,
-        dataset=store.name,
-        dataset_hash=store.hash,
-        batch=8,
-        kimg=0.2,
-        device="cpu",
-        dtype="float32",
-    )
-    target = launch.create(settings, "tiny")
-    assert train.work(target) == "done"
-    return target
+def store(home, workplace) -> Dataset:
+    """Small pictures, prepared; this test's own."""
+    shutil.copytree(workplace / "datasets", home / "datasets")
+    return dataset.open_dataset("pictures-32")
+
+
+@pytest.fixture
+def finished(home, store, workplace) -> Run:
+    """A tiny training that is done; this test's own."""
+    shutil.copytree(workplace, home, dirs_exist_ok=True, copy_function=shutil.copy)  # as if written just now
+    return run.find_run("tiny")
 
 
 def put_into(target: Run, state: str, error: str = "") -> None:
@@ -126,6 +144,19 @@ def test_gallery_shows_a_model_with_its_sheet(finished):
     at = open_page("gallery")
     assert "tiny (0001)" in text_of(at) and "32 px, colour" in text_of(at)
     assert len(at.get("imgs")) + len(at.get("image")) >= 1
+
+
+def test_gallery_has_the_film_of_a_model_drawn_once_and_shows_it(finished, monkeypatch):
+    model, seen = models.find_model("tiny"), []
+    monkeypatch.setattr(loops, "draw", lambda *of: seen.append(LOOPS_DRAW(*of)) or seen[-1])
+    at = open_page("gallery")
+    at.run()
+    assert len({job.folder for job in seen}) == 1 and len(list(workspace.folder("jobs").iterdir())) == 1
+    assert loops.find(model, model.card()) is None
+    jobs.wait(seen[0])
+    monkeypatch.setattr(loops, "draw", Mock(side_effect=AssertionError("it is there")))
+    check(at.run())
+    assert any("/paint/loop?" in each.proto.body and model.id in each.proto.body for each in at.get("html"))
 
 
 def test_gallery_tells_all_about_a_model(finished):
