@@ -11,6 +11,8 @@ import urllib.request
 from pathlib import Path
 from typing import Self
 
+import psutil
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -66,3 +68,11 @@ class Server:
                     self.process.kill()
             self.process.wait()
             self.process = None
+
+    def end(self) -> None:
+        """Kill it, and all that it set to work and what works on its workspace."""
+        self.kill()
+        for process in psutil.process_iter(["cmdline"]):
+            if any(argument.startswith(str(self.home)) for argument in process.info["cmdline"] or []):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()

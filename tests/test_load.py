@@ -5,15 +5,18 @@ import os
 import statistics
 import threading
 import time
+from pathlib import Path
 
+import drawn
 import numpy as np
 import psutil
 import pytest
 from serving import Server
 from visitor import Visitor
+from waiting import until
 
-from ganart import launch, places, run
-from ganart.config import NetworkConfig, TrainConfig
+from ganart import dataset, launch, places, run
+from ganart.config import IntakeConfig, NetworkConfig, TrainConfig
 from ganart.latent import sample_z
 from ganart.run import Run
 
@@ -27,31 +30,51 @@ POINT = "/paint/point?model=landscapes&at={at}&x={x:.4f}&y={y:.4f}"
 HERE = places.write(sample_z([3], 128)[0])
 
 
-@pytest.fixture
-def training(store, home) -> Run:
-    """A training of small pictures that goes on until the end of the test, with the app beside it."""
-    settings = TrainConfig(
-        networks=NetworkConfig(size=32, channels=3, z_dim=8, width=8),
-        dataset=store.name,
-        dataset_hash=store.hash,
-        batch=8,
-        kimg=100_000.0,
-        device="cpu",
-    )
-    started = launch.launch(settings, "load")
-    deadline = time.monotonic() + 120
-    while not (started.status().state == "running" and started.samples()):
-        assert time.monotonic() < deadline, started.status()
-        time.sleep(0.1)
-    yield started
-    launch.stop(started)
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory) -> Path:
+    """The workspace of all tests here."""
+    return tmp_path_factory.mktemp("workplace")
 
 
-@pytest.fixture
-def visitors(training, home) -> list[Visitor]:
-    """Ten of them, on the page of the training."""
-    server = Server(home)
+@pytest.fixture(autouse=True)
+def home(workplace, monkeypatch) -> Path:
+    monkeypatch.setenv("GANART_HOME", str(workplace))
+    return workplace
+
+
+@pytest.fixture(scope="module")
+def training(workplace, tmp_path_factory) -> Run:
+    """A training of small pictures that goes on until the last test here has ended."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GANART_HOME", str(workplace))
+        pictures = drawn.draw(tmp_path_factory.mktemp("pictures") / "colours", 20, (32, 32))
+        store = dataset.prepare(pictures, IntakeConfig(size=32))
+        settings = TrainConfig(
+            networks=NetworkConfig(size=32, channels=3, z_dim=8, width=8),
+            dataset=store.name,
+            dataset_hash=store.hash,
+            batch=8,
+            kimg=100_000.0,
+            device="cpu",
+        )
+        started = launch.launch(settings, "load")
+        until(lambda: started.status().state == "running" and started.samples(), 120)
+        yield started
+        launch.stop(started)
+
+
+@pytest.fixture(scope="module")
+def server(training, workplace) -> Server:
+    """The app beside the training."""
+    server = Server(workplace)
     server.start()
+    yield server
+    server.end()
+
+
+@pytest.fixture
+def visitors(server, training) -> list[Visitor]:
+    """Ten of them, on the page of the training."""
     made = [Visitor(server.url) for _ in range(VISITORS)]
     for visitor in made:
         visitor.open("train", run=training.id)
@@ -59,7 +82,6 @@ def visitors(training, home) -> list[Visitor]:
     yield made
     for visitor in made:
         visitor.close()
-    server.kill()
 
 
 def trainer_of(target: Run) -> psutil.Process:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ganart import checkpoint, dataset, devices, graph, launch, recovery, run, saving, train, training
+from ganart import cadence, checkpoint, dataset, devices, graph, launch, recovery, run, saving, train, training
 from ganart.config import IntakeConfig, TrainConfig
 from ganart.errors import InputError, RunError
 from ganart.reporter import Reporter
@@ -32,6 +32,12 @@ def assert_same(one: Run, other: Run) -> None:
 def each_step(settings: TrainConfig) -> TrainConfig:
     """The same, saved after every step."""
     return dataclasses.replace(settings, save_seconds=0.0)
+
+
+@pytest.fixture
+def often(monkeypatch) -> None:
+    """Checkpoints lie four times as near, so that short runs have some."""
+    monkeypatch.setattr(cadence, "checkpoints", lambda device: (480, 1 / 8))
 
 
 @pytest.fixture
@@ -282,9 +288,9 @@ def done(finished) -> Run:
 
 
 @pytest.fixture
-def long(finished) -> Run:
+def long(finished, often) -> Run:
     """A run with several kept states."""
-    return finished("long", kimg=8.0, save_seconds=60.0)
+    return finished("long", kimg=2.0)
 
 
 def test_checkpoints_and_states_are_kept_on_the_way(long):
@@ -373,10 +379,12 @@ def test_a_resumed_run_forgets_the_checkpoints_beyond_its_state(long):
 # --- the best
 
 
-def test_the_best_model_is_the_checkpoint_nearest_to_the_held_out_pictures(settings, picture_folder, monkeypatch):
+def test_the_best_model_is_the_checkpoint_nearest_to_the_held_out_pictures(
+    settings, often, picture_folder, monkeypatch
+):
     store = dataset.prepare(picture_folder(240, size=(40, 40)), IntakeConfig(size=32))
     assert store.held_out
-    changed = dataclasses.replace(settings, dataset=store.name, dataset_hash=store.hash, kimg=8.0)
+    changed = dataclasses.replace(settings, dataset=store.name, dataset_hash=store.hash, kimg=1.92)
     target = launch.create(changed, "best")
     assert train.work(target) == "done"
     distances = {line["step"]: line["distance"] for line in target.vitals() if "distance" in line}
@@ -408,7 +416,7 @@ def test_the_best_model_is_the_checkpoint_nearest_to_the_held_out_pictures(setti
     assert checkpoint.load_generator(cut.best)[1].step == best and cut.checkpoints().keys() == distances.keys()
 
     # A branch has the state of its run, but not the model: its own best is the best of what it sees.
-    branch = launch.branch(target, None, {"kimg": 9.0})
+    branch = launch.branch(target, None, {"kimg": 3.0})
     going_on, _ = recovery.load_or_start(branch, branch.config())
     assert not branch.best.exists() and "best" not in going_on.history
     assert "best" in recovery.load_or_start(target, target.config())[0].history

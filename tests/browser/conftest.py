@@ -17,15 +17,11 @@ CHROMIUM = os.environ.get("CHROMIUM") or next(
 
 @pytest.fixture
 def server(home):
-    """A fresh server on an empty workspace; trainings that it started are stopped at the end."""
+    """A fresh server on an empty workspace."""
     server = Server(home)
     server.start()
     yield server
-    server.kill()
-    from ganart import launch, run
-
-    for item in run.list_runs():
-        launch.stop(item)
+    server.end()
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +30,7 @@ def lasting_server(tmp_path_factory):
     server = Server(tmp_path_factory.mktemp("lasting"))
     server.start()
     yield server
-    server.kill()
+    server.end()
 
 
 @pytest.fixture(scope="module")
@@ -51,16 +47,24 @@ def browser():
         chromium.close()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    item.failed = report.failed
+    return report
+
+
 @pytest.fixture
-def page(browser, tmp_path):
-    """A tab of its own; what it throws is in `page.errors`, and how it looked last in `last.png`."""
+def page(browser, tmp_path, request):
+    """A tab of its own; what it throws is in `page.errors`, and how it looked as it failed in `last.png`."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
     tab = context.new_page()
     tab.set_default_timeout(30_000)
     tab.errors = []
     tab.on("pageerror", lambda error: tab.errors.append(str(error)))
     yield tab
-    tab.screenshot(path=tmp_path / "last.png")
+    if request.node.failed:
+        tab.screenshot(path=tmp_path / "last.png")
     context.close()
 
 

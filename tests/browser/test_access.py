@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
+from waiting import until_still
 
 from ganart import dataset, launch, loaded, models, notes, run, train
 from ganart.config import IntakeConfig, NetworkConfig, TrainConfig
@@ -147,12 +148,6 @@ def tab(workplace, browser):
 
 # --- looking
 
-STILL = """() => document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'
-  && !document.querySelector('[data-stale=true]')
-  && [...document.images].every(image => image.complete)
-  && [...document.querySelectorAll('[data-testid=stBidiComponentIsolated]')].every(each => each.shadowRoot)
-  && document.getAnimations().every(each => each.playState !== 'running' || each.effect.getTiming().iterations > 9)
-"""
 GROUND = """wanted => {
   const app = document.querySelector('[data-testid=stApp]');
   return getComputedStyle(app).backgroundColor === wanted;
@@ -179,20 +174,15 @@ PICTURES = """() => {
 }"""
 
 
-def settle(tab) -> None:
-    """Until the page has run, its pictures are there and nothing fades."""
-    tab.wait_for_function(STILL)
-
-
 def dress(tab, theme: str, size: tuple[int, int]) -> None:
     """Until the page stands in this theme and this wide, all of it in sight: axe-core judges no other colours."""
     tab.emulate_media(color_scheme=theme)
     tab.set_viewport_size({"width": size[0], "height": size[1]})
     ground = bytes.fromhex(THEME[theme]["backgroundColor"].lstrip("#"))
     tab.wait_for_function(GROUND, arg=f"rgb({', '.join(map(str, ground))})")
-    settle(tab)
+    until_still(tab)
     tab.set_viewport_size({"width": size[0], "height": max(size[1], min(6000, tab.evaluate(WHOLE)))})
-    settle(tab)
+    until_still(tab)
 
 
 def visit(tab, server, state: str) -> None:
@@ -202,11 +192,11 @@ def visit(tab, server, state: str) -> None:
     tab.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
     tab.goto(f"{server.url}/{address}")
     tab.get_by_role("heading", level=1).first.wait_for()
-    settle(tab)
+    until_still(tab)
     for click in clicks:
         click(tab)
     tab.get_by_text(seen).first.wait_for()
-    settle(tab)
+    until_still(tab, 0.3)
 
 
 def wrong(tab) -> list[str]:
@@ -330,11 +320,11 @@ def test_every_control_of_our_own_is_reached_with_the_tab_key_and_shows_it(tab, 
 def test_the_keyboard_alone_leads_from_the_gallery_to_a_film(tab, workplace):
     visit(tab, workplace, "gallery")
     tab.get_by_role("link", name="Explore").last.wait_for()
-    settle(tab)
+    until_still(tab)
     tab_to(tab, "Explore", f"model={MODEL}")
     tab.keyboard.press("Enter")
     tab.get_by_role("application", name=re.compile("^Seed 0, painted by")).wait_for()
-    settle(tab)
+    until_still(tab)
     tab_to(tab, "Seed 0, pinned")
     tab.keyboard.press("ArrowRight")
     tab.keyboard.press("ArrowDown")
@@ -342,24 +332,24 @@ def test_the_keyboard_alone_leads_from_the_gallery_to_a_film(tab, workplace):
     assert seed > 3
     tab.keyboard.press("Enter")
     tab.get_by_role("application", name=re.compile(f"^Seed {seed}, painted by")).wait_for()
-    settle(tab)
+    until_still(tab)
     tab_to(tab, "Add to the film", key="Shift+Tab")
     tab.keyboard.press("Enter")
     tab.get_by_role("link", name="Animate 4 keyframes").wait_for()
-    settle(tab)
+    until_still(tab)
     tab_to(tab, "Animate 4 keyframes", f"model={MODEL}")
     tab.keyboard.press("Enter")
     tab.get_by_role("button", name=f"Keyframe 4: Seed {seed}").wait_for()
-    settle(tab)
+    until_still(tab)
     tab_to(tab, "Seconds")
     tab.keyboard.press("ControlOrMeta+a")
     tab.keyboard.type("0.5")
     tab.keyboard.press("Enter")
-    settle(tab)
+    until_still(tab)
     tab_to(tab, "Make the film")
     tab.keyboard.press("Enter")
     tab.get_by_alt_text("The film, playing in a loop").wait_for(timeout=120_000)
-    settle(tab)
+    until_still(tab)
     tab_to(tab, "Download GIF")
     with tab.expect_download() as saved:
         tab.keyboard.press("Enter")
@@ -416,7 +406,7 @@ def test_nothing_jumps_while_a_page_comes(watcher, workplace, state):
     for _ in range(2):
         watcher.goto(f"{workplace.url}/{address}")
         watcher.get_by_text(seen).first.wait_for()
-        settle(watcher)
+        until_still(watcher)
         visits.append(jumps(watcher))
     print("moved " + ", ".join(f"{moved:.3f}" for moved, _ in visits))
     assert max(moved for moved, _ in visits) < 0.1, visits
@@ -439,7 +429,7 @@ def test_nothing_jumps_while_a_training_is_watched(watcher, workplace, training,
     sheet = watcher.get_by_alt_text(re.compile("Sheet of 36 pictures"))
     sheet.wait_for(timeout=120_000)
     watcher.locator("[role=graphics-document]").wait_for(timeout=180_000)
-    settle(watcher)
+    until_still(watcher)
     jumps(watcher)  # what came with the page
     watcher.evaluate(UPDATES)
     watcher.wait_for_function("() => window.told.size >= 6", timeout=180_000)

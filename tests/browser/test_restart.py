@@ -93,9 +93,11 @@ def test_the_app_is_killed_and_the_page_is_alive_again_three_seconds_after_it_is
     told = complaints(page)
     page.goto(f"{server.url}/train?run={target.id}")
     page.wait_for_function(SEEN, arg=0, timeout=120_000)
-    took = [restarted(server, target, page) for _ in range(3)]
+    took = []
+    while len(took) < 3 and min(took, default=ALIVE_SECONDS + 1) > ALIVE_SECONDS:  # machines are busy at times
+        took.append(restarted(server, target, page))
     print("alive again after " + ", ".join(f"{seconds:.1f} s" for seconds in took))
-    assert min(took) <= ALIVE_SECONDS  # the best, since machines are busy at times
+    assert min(took) <= ALIVE_SECONDS
     assert page.get_by_role("heading", level=1, name="lasting (0001)").count() == 1
     assert not [text for text in told if not CONNECTION.search(text)] and not page.errors
 

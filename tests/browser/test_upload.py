@@ -11,6 +11,7 @@ import psutil
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
+from waiting import until_still
 
 COUNTS = [300, pytest.param(2000, marks=pytest.mark.slow)]
 
@@ -163,15 +164,11 @@ def test_a_zip_can_be_chosen_with_the_keyboard(lasting_server, page, many, tmp_p
             archive.write(file, file.name)
     page.goto(f"{lasting_server.url}/train")
     page.get_by_role("button", name="Choose a folder").wait_for()
-    page.wait_for_timeout(2000)
+    until_still(page, 1.0)  # a page that is still being built takes the focus away
+    page.get_by_role("button", name="Choose a folder").focus()
+    page.keyboard.press("Tab")
     following = page.get_by_role("button", name="Choose files or a zip")
-    for _ in range(20):  # a page that is still being built takes the focus away
-        page.get_by_role("button", name="Choose a folder").focus()
-        page.keyboard.press("Tab")
-        if reached := following.evaluate("button => button.getRootNode().activeElement === button"):
-            break
-        page.wait_for_timeout(500)
-    assert reached
+    assert following.evaluate("button => button.getRootNode().activeElement === button")
     with page.expect_file_chooser() as chooser:
         page.keyboard.press("Enter")
     chooser.value.set_files(path)
