@@ -19,6 +19,10 @@ from ganart.training import Training, build, train_step
 class Peak(TorchDispatchMode):
     """Counts the bytes of all tensors made within it: `now` in use, and `peak`, the most at any time."""
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # else all of torch.compile is loaded, though nothing is compiled here (see `adam`)
+
     def __init__(self) -> None:
         super().__init__()
         self.now = self.peak = 0

@@ -1,4 +1,4 @@
-"""Adam without what torch loads for its compiler."""
+"""Adam, and the counting of memory, without what torch loads for its compiler."""
 
 import subprocess
 import sys
@@ -10,8 +10,9 @@ from ganart.adam import Adam
 
 STEPS = """
 import sys, torch
-from ganart import ring
+from ganart import memory, ring
 from ganart.adam import Adam
+from ganart.config import NetworkConfig, TrainConfig
 net = torch.nn.Linear(3, 2)
 optimiser = Adam(net.parameters(), 1e-3, fused={fused})
 for _ in range(2):
@@ -19,7 +20,8 @@ for _ in range(2):
     net(torch.ones(1, 3)).sum().backward()
     optimiser.step()
 ring.play("first", 2)
-assert "torch" in sys.modules
+networks = NetworkConfig(size=32, z_dim=8, width=4)
+memory.step_bytes(TrainConfig(networks=networks, dataset="", batch=8, device="cpu"))
 print(*sorted({{"torch._dynamo", "torch._inductor", "sympy"}} & sys.modules.keys()))
 """
 

@@ -204,9 +204,23 @@ def assert_nothing_left(temporary: Path) -> None:
         pass  # the device is free
 
 
-def test_what_is_not_known_is_measured_once_in_a_process_of_its_own(temporary, monkeypatch):
+def test_what_is_not_known_is_measured_once_in_its_turn_in_a_process_of_its_own(temporary, monkeypatch):
     put(b"{")  # a damaged file is not known
-    found = forecast.ask(TINY)
+    taken, ended = threading.Event(), threading.Event()
+
+    def other() -> None:
+        with launch.device_lock("cpu").acquire(timeout=0):
+            taken.set()
+            ended.wait(120)
+
+    threading.Thread(target=other, daemon=True).start()
+    taken.wait(10)
+    process = forecast.begin(TINY)
+    time.sleep(1)
+    assert process.poll() is None and forecast.under_way(TINY) and forecast.known(TINY) is None
+    ended.set()
+    found = forecast.ask(TINY)  # who asks for the same waits for the same
+    assert process.wait(60) == 0
     assert (found.device, found.size, found.batch) == ("cpu", 32, 8)
     assert 5 < found.images_per_second < 100_000 and found.version == forecast.FORECAST_VERSION
     assert min(found.sheet_seconds, found.look_seconds, found.keep_seconds) > 0
@@ -247,25 +261,6 @@ def test_a_training_that_starts_meanwhile_gets_the_device(temporary):
     launch.create(TINY, "eager")  # a run that is starting has the device
     assert process.wait(60) != 0
     assert forecast.known(TINY) is None
-    assert_nothing_left(temporary)
-
-
-def test_beside_another_measuring_it_waits_for_its_turn(temporary):
-    taken, ended = threading.Event(), threading.Event()
-
-    def other() -> None:
-        with launch.device_lock("cpu").acquire(timeout=0):
-            taken.set()
-            ended.wait(120)
-
-    threading.Thread(target=other, daemon=True).start()
-    taken.wait(10)
-    process = forecast.begin(TINY)
-    time.sleep(1)
-    assert process.poll() is None and forecast.under_way(TINY) and forecast.known(TINY) is None
-    ended.set()
-    assert forecast.ask(TINY) == forecast.known(TINY), "who asks for the same waits for the same"
-    assert process.wait(60) == 0
     assert_nothing_left(temporary)
 
 
