@@ -13,7 +13,10 @@ from ganart.filmconfig import Keyframe
 from ganart.paths import Curve
 
 TOGETHER = 64  # pictures that are looked at in one go
-FINE, ROUNDS = 4, 2  # points looked at for each frame; how often the clock is set anew
+# As many points are looked at as there are frames, within these limits for each leg: nearer ones would differ by
+# less than the whole levels of their pixels, which makes the clock wrong, and take longer.
+FEWEST, MOST = 50, 200
+ROUNDS = 2  # how often the clock is set anew
 SLOWEST = 0.05  # of the mean speed: what hardly changes is not leapt over
 Draw = Callable[[np.ndarray], np.ndarray]  # z (N, z_dim) -> uint8 (N, H, W, C)
 
@@ -55,7 +58,7 @@ def even_times(curve: Curve, draw: Draw, frames: int, keyframes: Sequence[Keyfra
 
     keyframes: of a walk, for their rests; how long each way takes follows from what there is to see on it.
     """
-    count = FINE * frames
+    count = min(max(frames, FEWEST * curve.legs), MOST * curve.legs)
     u = np.arange(count) * (curve.legs / count)
     for _ in range(ROUNDS):
         steps = along(curve, draw, u)

@@ -90,6 +90,19 @@ def test_even_pace_is_even(sway):
     assert after <= before / 2 and after < 0.04
 
 
+def test_a_long_film_is_paced_with_few_pictures_and_no_worse():
+    """Its points lie no nearer than whole levels of the pixels can tell apart."""
+    drawn: list[int] = []
+
+    def counted(z: np.ndarray) -> np.ndarray:
+        drawn.append(len(z))
+        return draw(z)
+
+    u = pace.even_times(curve(2, sway=0.6), counted, 3000)
+    assert sum(drawn) == pace.ROUNDS * 2 * pace.MOST
+    assert variation(curve(2, sway=0.6), u[::50]) < 0.04
+
+
 def test_even_times_are_where_the_inverse_of_the_speed_says():
     u = pace.even_times(curve(), draw, FRAMES)
     travelled = curve().at(u)[:, 0]

@@ -149,7 +149,7 @@ def test_a_collapse_pauses_the_run_once_and_names_the_last_healthy_state(setting
 
     monkeypatch.setattr(train.graph, "stepper", stepper)
     monkeypatch.setattr(train.doctor, "GRACE_KIMG", 1.0)
-    settings = dataclasses.replace(settings, kimg=9.6, batch=16, save_seconds=60.0)
+    settings = dataclasses.replace(settings, kimg=6.4, batch=16, save_seconds=60.0)
     target = launch.create(settings, "ill")
     seen: list[run.Status] = []
 

@@ -76,11 +76,9 @@ FIRST = (  # what the plain run looks at
     "train",
     "train, pictures prepared",
     "train, done",
-    "train, interrupted",
     "explore",
     "animate",
     "learn",
-    "learn, convolution",
 )
 
 
@@ -398,7 +396,14 @@ def watcher(workplace, browser):
     context.close()
 
 
-@pytest.mark.parametrize("state", ["gallery", "train", "explore", "animate", "learn"])
+@pytest.mark.parametrize(
+    "state",
+    [
+        "gallery",
+        "explore",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("train", "animate", "learn")),
+    ],
+)
 def test_nothing_jumps_while_a_page_comes(watcher, workplace, state):
     """At every visit, the first one included, in which the browser has nothing of the page yet."""
     address, seen, _ = STATES[state]

@@ -112,13 +112,13 @@ def test_an_mp4_plays_in_the_browser_and_its_settings_come_back_from_the_file(an
 @pytest.mark.timeout(300)
 def test_a_film_can_be_cancelled_and_the_page_stays_at_hand(animate, lasting_server):
     page = animate("model=landscapes")
-    frames(page, 3000)
+    frames(page, 1000)
     page.get_by_role("combobox", name="For").click()
     page.get_by_role("option", name=re.compile("^Reel")).click()
     page.get_by_role("button", name="Make the film").click()
     cancel = page.get_by_role("button", name="Cancel")
     cancel.wait_for()
-    page.get_by_text(re.compile("Painting: [0-9,]+ of 3,000 frames")).wait_for(timeout=90_000)
+    page.get_by_text(re.compile("Painting: [0-9,]+ of 1,000 frames")).wait_for(timeout=90_000)
     page.get_by_text("In a curve", exact=True).click()  # while it paints
     cancel.click()
     page.get_by_text("Your film will play here.").wait_for()
