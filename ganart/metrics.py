@@ -134,6 +134,15 @@ def kernel_distance_of(real: list[Tensor], fake: list[Tensor]) -> float:
     return 1000 * sum(_mmd(a.double(), b.double()) for a, b in pairs) / len(pairs)
 
 
+def error_of(real: list[Tensor], fake: list[Tensor]) -> float:
+    """The standard error of `kernel_distance_of` that is due to the fakes, which other latents would have made
+    others: by the jackknife, from what it is without each of them (Efron 1982, doi:10.1137/1.9781611970319).
+    Takes 3 fakes or more."""
+    pairs = [standardised(*pair) for pair in zip(real, fake, strict=True)]
+    without = 1000 * torch.stack([_without_each(a.double(), b.double()) for a, b in pairs]).mean(0)
+    return ((len(without) - 1) * without.var(correction=0)).sqrt().item()
+
+
 def standardised(real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
     """Both (N, D), by the mean and the deviation of the real features."""
     deviation = real.std(0)
@@ -142,11 +151,20 @@ def standardised(real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
     return (real - real.mean(0)) / deviation, (fake - real.mean(0)) / deviation
 
 
-def _mmd(a: Tensor, b: Tensor) -> float:
-    def kernel(x: Tensor, y: Tensor) -> Tensor:
-        return (x @ y.T / x.shape[1] + 1) ** 3
+def _kernel(x: Tensor, y: Tensor) -> Tensor:
+    return (x @ y.T / x.shape[1] + 1) ** 3
 
+
+def _without_each(a: Tensor, b: Tensor) -> Tensor:
+    """What differs in `_mmd` without each of b, (N,): its parts that b has no part in are left out."""
+    count, bb, ab = len(b), _kernel(b, b), _kernel(a, b)
+    bb.fill_diagonal_(0)
+    within = (bb.sum() - 2 * bb.sum(0)) / ((count - 1) * (count - 2))
+    return within - 2 * (ab.sum() - ab.sum(0)) / (len(a) * (count - 1))
+
+
+def _mmd(a: Tensor, b: Tensor) -> float:
     count = len(a)
-    aa, bb, ab = kernel(a, a), kernel(b, b), kernel(a, b)
+    aa, bb, ab = _kernel(a, a), _kernel(b, b), _kernel(a, b)
     within = (aa.sum() - aa.diagonal().sum() + bb.sum() - bb.diagonal().sum()) / (count * (count - 1))
     return (within - 2 * ab.mean()).item()

@@ -73,7 +73,8 @@ def _check(choices: dict, history: dict, step: int) -> None:
         if not isinstance(choices.get(name, kind()), kind):
             raise TypeError(f"{name} is {choices[name]!r}")
     best = history.get("best", {"distance": 0.0, "step": 0})
-    if not (isinstance(best["distance"], int | float) and isinstance(best["step"], int)):
+    numbers = best["distance"], best.get("error", 0.0)
+    if not (all(isinstance(number, int | float) for number in numbers) and isinstance(best["step"], int)):
         raise TypeError(f"best is {best!r}")
 
 

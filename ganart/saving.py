@@ -8,6 +8,7 @@ from ganart.files import write_atomic
 from ganart.networks import Generator
 from ganart.run import Run
 from ganart.training import Training, are_finite, sampling_generator
+from ganart.vitals import Distance
 
 SHEET_SEEDS = list(range(36))  # the 36 latents of every sheet are those of the seeds 0 to 35
 
@@ -61,18 +62,20 @@ def keep(
     target: Run,
     store: Dataset,
     G: Generator,
-    distance: float | None,
+    distance: Distance | None,
 ) -> None:
     """Save, and keep this state and this generator beside those of before, thinned out; where its distance to
-    held-out pictures is the smallest so far, it is the best model as well.
+    held-out pictures is within a standard error of the smallest so far, it is the best model as well: of those
+    that cannot be told apart, the one that has learned longest (after the rule of one standard error of Breiman et
+    al. 1984, Classification and Regression Trees).
 
     The state comes last: who is ended before goes on from the one before, and keeps all of this once more.
     """
     _check_finite(training, G)
-    best = training.history.get("best")
-    better = distance is not None and (best is None or distance < best["distance"])
-    if better:
-        training.history["best"] = {"step": training.step, "distance": distance}
+    best = _best_with(training, distance)
+    better = best["step"] == training.step if best else False
+    if best:
+        training.history["best"] = best
     write_atomic(target.model, _model(training, settings, target, store, G, with_D=True))
     if better:
         kept.share(target.model, target.best)
@@ -82,6 +85,18 @@ def keep(
     _save_state(training, settings, target)
     kept.share(target.state, target.checkpoint_path(training.step, state=True))
     kept.thin(target)
+
+
+def _best_with(training: Training, distance: Distance | None) -> dict | None:
+    """What is known of the best model: its step, the smallest distance so far, and the standard error of that."""
+    best = training.history.get("best")
+    if distance is None:
+        return best
+    if best is None or distance.value < best["distance"]:
+        return {"step": training.step, "distance": distance.value, "error": distance.error}
+    if distance.value <= best["distance"] + best.get("error", 0.0):
+        return {**best, "step": training.step}
+    return best
 
 
 def _model(

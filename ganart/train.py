@@ -185,14 +185,14 @@ def _look(
     training: Training,
     pictures: batches.Pictures,
     G: Generator,
-    distance: float | None,
+    distance: vitals.Distance | None,
 ) -> None:
     """One line of the signs of health, at checkpoints with the distance to held-out pictures."""
     signs = vitals.measure(training, settings, pictures, G)
     if not all(math.isfinite(value) for value in signs.values()):
         raise DivergedError(training.step)
     if distance is not None:
-        signs["distance"] = round(distance, 3)
+        signs["distance"] = round(distance.value, 3)
     target.append_vitals({**_when(training, settings), **signs})
 
 

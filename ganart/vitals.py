@@ -3,6 +3,8 @@
 What they mean and when they are alarming is said in `doctor`.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -72,11 +74,19 @@ def measure(training: Training, settings: TrainConfig, pictures: Pictures, G: Ge
     return {name: round(value, 5) for name, value in found.items()}
 
 
-def held_out_distance(pictures: Pictures, settings: TrainConfig, G: Generator) -> float | None:
-    """`metrics.kernel_distance` between held-out pictures and as many fakes, always the same ones; None without
-    held-out pictures."""
+@dataclass(frozen=True)
+class Distance:
+    """`metrics.kernel_distance`, and its standard error."""
+
+    value: float
+    error: float
+
+
+def held_out_distance(pictures: Pictures, settings: TrainConfig, G: Generator) -> Distance | None:
+    """Between held-out pictures and as many fakes, always at the same latents; None with fewer than three held-out
+    pictures."""
     count = min(pictures.count - pictures.training, HELD_OUT)
-    if count < 2:
+    if count < 3:
         return None
     if pictures.held_out_features is None:
         # Drawn, not evenly spread: pictures may come in an order that even steps would fall in with.
@@ -84,7 +94,8 @@ def held_out_distance(pictures: Pictures, settings: TrainConfig, G: Generator) -
         real = pictures.take(pictures.training + np.sort(drawn)).cpu().numpy()
         pictures.held_out_features = metrics.features(real)
     z = latent.sample_z(list(range(SEEDS, SEEDS + count)), settings.networks.z_dim)
-    return metrics.kernel_distance_of(pictures.held_out_features, metrics.features(render.pictures(G, z)))
+    sets = pictures.held_out_features, metrics.features(render.pictures(G, z))
+    return Distance(metrics.kernel_distance_of(*sets), metrics.error_of(*sets))
 
 
 def _spread(pictures: Pictures, first: int, available: int, count: int) -> Tensor:

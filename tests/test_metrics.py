@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from ganart import images, metrics
 from ganart.randomness import generator
@@ -258,6 +259,43 @@ def test_the_kernel_distance_sees_a_collapse(real):
 
 def test_the_kernel_distance_is_the_same_every_time(real):
     assert metrics.kernel_distance(real[:16], real[16:32]) == metrics.kernel_distance(real[:16], real[16:32])
+
+
+def drawn_features(seed: int, count: int, shift: float = 0.0) -> list[Tensor]:
+    """As of pictures of one source, by two networks."""
+    source = torch.Generator().manual_seed(seed)
+    return [torch.randn(count, 12, generator=source) + shift for _ in range(2)]
+
+
+def test_the_standard_error_is_that_of_leaving_out_each_fake():
+    real, fake = drawn_features(0, 9), drawn_features(1, 7, 0.3)
+    fewer = []
+    for i in range(7):
+        kept = [torch.cat([part[:i], part[i + 1 :]]) for part in fake]
+        pairs = [metrics.standardised(*pair) for pair in zip(real, kept, strict=True)]
+        fewer.append(1000 * np.mean([plainly(a.double(), b.double()) for a, b in pairs]))
+    assert metrics.error_of(real, fake) == pytest.approx(
+        (6 / 7 * sum((np.array(fewer) - np.mean(fewer)) ** 2)) ** 0.5
+    )
+
+
+def plainly(a: Tensor, b: Tensor) -> float:
+    """The squared discrepancy of sets of different sizes, pair by pair, but for what only a has a part in."""
+
+    def k(x: Tensor, y: Tensor) -> float:
+        return ((x @ y) / len(x) + 1).item() ** 3
+
+    within = [k(x, y) for i, x in enumerate(b) for j, y in enumerate(b) if i != j]
+    return np.mean(within) - 2 * np.mean([k(x, y) for x in a for y in b])
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.3])
+def test_the_standard_error_is_how_far_distances_of_other_fakes_stray(shift):
+    real = drawn_features(0, 100)
+    sets = [drawn_features(seed, 100, shift) for seed in range(1, 201)]
+    strays = np.std([metrics.kernel_distance_of(real, fake) for fake in sets])
+    told = np.median([metrics.error_of(real, fake) for fake in sets])
+    assert told == pytest.approx(strays, rel=0.35)
 
 
 @pytest.mark.parametrize("which", ["fake", "real"])

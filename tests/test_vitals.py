@@ -339,7 +339,7 @@ def test_the_held_out_distance_is_small_for_pictures_of_the_same_kind_and_large_
     real = pictures_of(noise(300), 100)
     near = vitals.held_out_distance(real, SETTINGS, Painter(noise(128, first=1000)))
     far = vitals.held_out_distance(real, SETTINGS, Painter(noise(1).repeat(128, 0)))
-    assert abs(near) < 0.1 * far
+    assert abs(near.value) < 0.1 * far.value and 0 < near.error < 0.1 * far.value
     assert vitals.held_out_distance(real, SETTINGS, Painter(noise(128, first=1000))) == near, "always the same"
 
 
@@ -348,8 +348,13 @@ def test_the_held_out_distance_looks_at_held_out_pictures_alone(pictures_of):
     real = pictures_of(np.concatenate([tinted(100, 180), tinted(100, 60)]), 100)
     learned, held_out = Painter(tinted(128, 180)), Painter(tinted(128, 60))
     near = vitals.held_out_distance(real, SETTINGS, held_out)
-    assert vitals.held_out_distance(real, SETTINGS, learned) > 10 * abs(near)
+    assert vitals.held_out_distance(real, SETTINGS, learned).value > 10 * abs(near.value)
 
 
 def test_without_held_out_pictures_there_is_no_distance(pictures_of):
     assert vitals.held_out_distance(pictures_of(noise(50)), SETTINGS, Painter(noise(128))) is None
+
+
+def test_of_two_held_out_pictures_there_is_no_distance_with_an_error(pictures_of):
+    assert vitals.held_out_distance(pictures_of(noise(50), 2), SETTINGS, Painter(noise(128))) is None
+    assert vitals.held_out_distance(pictures_of(noise(50), 3), SETTINGS, Painter(noise(128))).error > 0
