@@ -128,7 +128,7 @@ def stay(visitor: Visitor, seconds: int, polls: list[float], pictures: list[floa
         due[fragment] = max(due[fragment] + visitor.timers.get(fragment, 1.0), now)
 
 
-@pytest.mark.parametrize("seconds", [8, pytest.param(120, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seconds", [6, pytest.param(120, marks=pytest.mark.slow)])
 def test_ten_who_watch_and_explore_at_once_do_not_wait(visitors, training, seconds):
     """At the best of three times: on a busy machine everybody waits."""
     waits = []

@@ -116,12 +116,12 @@ def test_a_run_taken_back_and_then_interrupted_ends_as_the_uninterrupted_one(set
     halted = launch.create(each_step(settings), "halted")
     saved = train.save
 
-    def stop_at_70(training, *rest):
+    def stop_at_45(training, *rest):
         saved(training, *rest)
-        if training.step == 70:
+        if training.step == 45:
             halted.request("stop")
 
-    monkeypatch.setattr(train, "save", stop_at_70)
+    monkeypatch.setattr(train, "save", stop_at_45)
     assert train.work(halted) == "stopped"
     halted.request("run")
     assert train.work(halted) == "done"
@@ -284,7 +284,7 @@ def test_pieces_never_split_what_D_looks_at_together(settings, monkeypatch):
 
 @pytest.fixture
 def done(finished) -> Run:
-    """A finished run of 100 steps with kept states."""
+    """A finished run of 50 steps with kept states."""
     return finished("done")
 
 
@@ -326,11 +326,11 @@ def test_a_branch_with_other_settings_goes_another_way_and_leaves_its_run_alone(
 
 
 def test_a_finished_run_can_train_longer(done):
-    longer = launch.branch(done, None, {"kimg": 1.6})
+    longer = launch.branch(done, None, {"kimg": 0.8})
     longer.request("run")
     assert train.work(longer) == "done"
-    assert longer.status().step == 200 and longer.status().kimg == 1.6
-    whole = launch.create(dataclasses.replace(done.config(), kimg=1.6), "whole")
+    assert longer.status().step == 100 and longer.status().kimg == 0.8
+    whole = launch.create(dataclasses.replace(done.config(), kimg=0.8), "whole")
     assert train.work(whole) == "done"
     assert_same(longer, whole)
 
