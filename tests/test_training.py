@@ -203,7 +203,7 @@ def test_packing_halves_the_logits_and_trains(store, settings):
 
 
 def test_rate_and_gamma_fall_along_a_cosine(store, settings):
-    chosen = free(settings, loss="rpgan", gamma=2.0, gamma_end=0.5, lr_end=0.25)  # 100 steps
+    chosen = free(settings, loss="rpgan", gamma=2.0, gamma_end=0.5, lr_end=0.25, kimg=0.8)  # 100 steps
     pictures = batches.Pictures(store, "cpu")
     state = training.build(chosen, {})
     for step, share_of_lr, share_of_gamma in ((0, 1.0, 1.0), (50, 0.625, 0.75), (100, 0.25, 0.5)):
