@@ -109,6 +109,7 @@ def test_an_mp4_plays_in_the_browser_and_its_settings_come_back_from_the_file(an
     assert page.get_by_role("slider", name="From calm to lively").count() == 1
 
 
+@pytest.mark.slow  # jobs and films are called off in test_jobs.py and test_film.py
 @pytest.mark.timeout(300)
 def test_a_film_can_be_cancelled_and_the_page_stays_at_hand(animate, lasting_server):
     page = animate("model=landscapes")
