@@ -73,8 +73,8 @@ def keep(
     """
     _check_finite(training, G)
     best = _best_with(training, distance)
-    better = best["step"] == training.step if best else False
-    if best:
+    better = best is not None and best["step"] == training.step
+    if better:
         training.history["best"] = best
     write_atomic(target.model, _model(training, settings, target, store, G, with_D=True))
     if better:

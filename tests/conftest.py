@@ -30,19 +30,25 @@ torch.set_num_threads(1)
 
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch) -> Path:
-    """An empty workspace. What a test sets to work on its own ends with it: nobody waits for the result."""
+    """An empty workspace."""
     folder = tmp_path / "home"
     folder.mkdir()
     monkeypatch.setenv("GANART_HOME", str(folder))
-    plain, started = detached.start, []
+    return folder
 
-    def start(*arguments: object, **options: object) -> subprocess.Popen:
-        started.append(plain(*arguments, **options))
-        return started[-1]
 
-    monkeypatch.setattr(detached, "start", start)
-    yield folder
-    for process in started:
+@pytest.fixture(autouse=True)
+def started(monkeypatch) -> list[subprocess.Popen]:
+    """The processes that a test sets to work on its own; what is left of them ends with it."""
+    processes, start = [], detached.start
+
+    def remember(*arguments: object, **options: object) -> subprocess.Popen:
+        processes.append(start(*arguments, **options))
+        return processes[-1]
+
+    monkeypatch.setattr(detached, "start", remember)
+    yield processes
+    for process in processes:
         process.kill()
         process.wait()
 

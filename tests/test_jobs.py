@@ -22,22 +22,6 @@ ASKED = {"kind": "nothing", "number": 1}  # its process ends at once: there is n
 
 
 @pytest.fixture
-def started(monkeypatch):
-    """The processes of all jobs that were begun; what is left of them at the end is killed."""
-    processes, start = [], detached.start
-
-    def remember(module: str, target: Path, **given: object) -> subprocess.Popen:
-        processes.append(start(module, target, **given))
-        return processes[-1]
-
-    monkeypatch.setattr(detached, "start", remember)
-    yield processes
-    for process in processes:
-        process.kill()
-        process.wait()
-
-
-@pytest.fixture
 def turn():
     """Held: no job gets its turn."""
     lock = filelock.FileLock(workspace.folder("locks") / "job.lock")

@@ -94,6 +94,18 @@ def text_of(at: AppTest) -> str:
     return "\n".join(element.value for part in parts for element in part)
 
 
+def tiny_training(store: Dataset) -> TrainConfig:
+    return TrainConfig(
+        networks=TINY,
+        dataset=store.name,
+        dataset_hash=store.hash,
+        batch=8,
+        kimg=0.2,
+        device="cpu",
+        dtype="float32",
+    )
+
+
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory) -> Path:
     """A workspace with twelve pictures, prepared, and a tiny training on them that is done; made once."""
@@ -101,16 +113,7 @@ def workplace(tmp_path_factory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GANART_HOME", str(place / "home"))
         store = dataset.prepare(drawn.draw(place / "pictures", 12), config.IntakeConfig(size=32))
-        settings = TrainConfig(
-            networks=TINY,
-            dataset=store.name,
-            dataset_hash=store.hash,
-            batch=8,
-            kimg=0.2,
-            device="cpu",
-            dtype="float32",
-        )
-        assert train.work(launch.create(settings, "tiny")) == "done"
+        assert train.work(launch.create(tiny_training(store), "tiny")) == "done"
     return place / "home"
 
 
@@ -400,16 +403,7 @@ def test_pause_and_stop_buttons_ask_the_trainer(finished):
 
 
 def test_resume_button_goes_on_with_a_crashed_run(store):
-    settings = TrainConfig(
-        networks=TINY,
-        dataset=store.name,
-        dataset_hash=store.hash,
-        batch=8,
-        kimg=0.2,
-        device="cpu",
-        dtype="float32",
-    )
-    target = launch.create(settings, "again")
+    target = launch.create(tiny_training(store), "again")
     target.write_status(Status(state="running"))
     at = open_page("train", run=target.id)
     next(b for b in at.button if b.label == "Resume").click().run()

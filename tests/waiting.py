@@ -10,7 +10,7 @@ STILL = """([visit, hold]) => {
     || ![...document.images].every(image => image.complete)
     || ![...document.querySelectorAll('[data-testid=stBidiComponentIsolated]')].every(each => each.shadowRoot)
     || document.getAnimations().some(
-      each => each.playState === 'running' && each.effect.getTiming().iterations < 9);
+      each => each.playState === 'running' && each.effect.getTiming().iterations <= 9);
   if (runs || window.still?.visit !== visit) window.still = {visit, since: performance.now()};
   return !runs && performance.now() - window.still.since >= hold;
 }"""
