@@ -199,8 +199,11 @@ def test_the_parent_ends_a_decoder_that_takes_more_memory_than_it_may(tmp_path, 
 @posix
 def test_a_decoder_that_computes_without_end_is_ended_by_the_system(tmp_path, monkeypatch):
     """Also where the parent, which watches the clock, is gone."""
-    Image.new("L", (8000, 8000)).save(tmp_path / "long.png", compress_level=1)
+    Image.new("L", (20_000, 20_000)).save(tmp_path / "long.png", compress_level=1)
     noise(0).save(tmp_path / "good.png")
+    # The system counts whole seconds, so that the picture has to take more than one on any machine.
+    monkeypatch.setenv("GANART_MAX_MEGAPIXELS", "400")
+    monkeypatch.setenv("GANART_DECODER_MB", "4000")
     monkeypatch.setenv("GANART_DECODER_SECONDS", "0.01")
     made = Decoder(dataclasses.replace(limits(), seconds=60))
     try:

@@ -8,15 +8,13 @@ import re
 import shutil
 import stat
 import struct
-import threading
-import time
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from asking import asking
 
 from ganart import checkpoint, config, dataset, housekeeping, images, launch, pack, train, unpack, workspace
 from ganart.config import IntakeConfig, NetworkConfig, TrainConfig
@@ -174,16 +172,9 @@ def test_a_pack_is_a_plain_zip_that_says_what_it_is(whole):
 def test_a_training_goes_on_in_another_workspace_bit_for_bit(settings, tmp_path, monkeypatch):
     here = launch.create(settings, "van-gogh")
 
-    def stop_midway() -> None:
-        while here.written_status().step < 20 and here.written_status().state in ("starting", "running"):
-            time.sleep(0.02)
-        here.request("stop")
-
-    monkeypatch.setattr(train.Reporter, "tick", every_step(train.Reporter.tick))
-    watcher = threading.Thread(target=stop_midway)
-    watcher.start()
-    assert train.work(here) == "stopped"
-    watcher.join()
+    with monkeypatch.context() as patch:
+        patch.setattr(train.Reporter, "tick", asking(train.Reporter.tick, 20, "stop"))
+        assert train.work(here) == "stopped"
     step = here.status().step
     assert 20 <= step < settings.total_steps
     path = pack.pack(here, tmp_path / "halfway.ganart")
@@ -202,11 +193,6 @@ def test_a_training_goes_on_in_another_workspace_bit_for_bit(settings, tmp_path,
     for name in found:
         assert torch.equal(found[name], expected[name]), name
     assert [line["step"] for line in there.metrics()] == [line["step"] for line in here.metrics()]
-
-
-def every_step(tick: Callable) -> Callable:
-    """A reporter that writes each step, so that a test can stop at one."""
-    return lambda self, state="running", *, now=False: tick(self, state, now=True)
 
 
 def test_without_pictures_the_same_dataset_here_is_used(there, original, tmp_path, monkeypatch):

@@ -8,11 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from waiting import until
 
 from ganart import checkpoint, dataset, launch, run, train, training
 from ganart.errors import BusyError, DatasetError, InputError, RunError
@@ -30,11 +32,11 @@ def assert_same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) ->
         assert torch.equal(one[name], other[name]), name
 
 
-def spawn(target: Run) -> subprocess.Popen:
-    """A trainer process that the test may kill."""
+def spawn(target: Run, *command: str) -> subprocess.Popen:
+    """A trainer process that the test may kill; command: for Python, in place of the usual one."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
-        [sys.executable, "-m", "ganart.train", str(target.folder)],
+        [sys.executable, *(command or ("-m", "ganart.train", str(target.folder)))],
         env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -85,13 +87,10 @@ def test_stop_and_resume_ends_bit_for_bit_as_uninterrupted(settings):
     straight = launch.create(settings, "straight")
     assert train.work(straight) == "done"
     paused = launch.create(dataclasses.replace(settings, save_seconds=0.0), "paused")
-    process = spawn(paused)
-    while paused.written_status().step < 10:
-        time.sleep(0.02)
-    paused.request("pause")
-    while paused.status().state != "paused":
-        time.sleep(0.02)
+    process = spawn(paused, str(Path(__file__).with_name("asking.py")), str(paused.folder), "20", "pause")
+    until(lambda: paused.status().state == "paused")
     step = paused.status().step
+    assert 20 <= step < settings.total_steps
     time.sleep(0.5)
     assert paused.status().step == step, "a paused run went on"
     assert launch.stop(paused).state == "stopped"
