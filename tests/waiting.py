@@ -1,8 +1,9 @@
 """Waiting for what other processes do, and pages, in tests."""
 
+import contextlib
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 STILL = """([visit, hold]) => {
   const runs = document.querySelector('[data-testid=stApp]')?.dataset.testScriptState !== 'notRunning'
@@ -23,6 +24,15 @@ def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not come to pass"
         time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def file_chooser(page) -> Iterator[object]:
+    """For the chooser that opens meanwhile; it is in `.value`. The page answers first: a busy browser takes a key
+    or a click before the wish to be told of choosers, and the chooser then opens where no test sees it."""
+    with page.expect_file_chooser() as chooser:
+        page.evaluate("null")
+        yield chooser
 
 
 def until_still(page, hold: float = 0.0) -> None:

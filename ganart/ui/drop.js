@@ -321,6 +321,7 @@ export default function ({ data, parentElement: root, setTriggerValue }) {
   if (!zones.has(root)) zones.set(root, new Zone(root));
   zones.get(root).update(data, (event) => setTriggerValue("asked", event));
   return () => {
+    if (root.host.isConnected) return; // not the end: a newer call came while this one was loading
     zones.get(root)?.leave();
     zones.delete(root);
   };

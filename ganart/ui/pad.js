@@ -362,6 +362,7 @@ export default function ({ data, parentElement: root, setStateValue }) {
   if (!pads.has(root)) pads.set(root, new Pad(root));
   pads.get(root).update(data, setStateValue);
   return () => {
+    if (root.host.isConnected) return; // not the end: a newer call came while this one was loading
     pads.get(root)?.stop();
     pads.delete(root);
   };

@@ -230,6 +230,7 @@ export default function ({ data, parentElement: root, setStateValue, setTriggerV
     (pins) => setStateValue("pinned", pins),
   );
   return () => {
+    if (root.host.isConnected) return; // not the end: a newer call came while this one was loading
     walls.get(root)?.stop();
     walls.delete(root);
   };

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from waiting import file_chooser
 
 from ganart import dataset, recipes, run
 from ganart.config import IntakeConfig
@@ -75,7 +76,7 @@ def test_a_loop_of_a_model_is_three_clicks_away(newcomer):
 @pytest.mark.slow  # the way itself is in test_journey.py
 def test_a_training_of_ones_own_pictures_is_five_clicks_away(newcomer, paintings):
     newcomer.get_by_role("button", name="Train on your pictures").click()
-    with newcomer.expect_file_chooser() as asked:
+    with file_chooser(newcomer) as asked:
         newcomer.get_by_role("button", name="Choose a folder").click()
     asked.value.set_files(paintings)
     newcomer.get_by_role("button", name="Look at the pictures").click(timeout=60_000)
