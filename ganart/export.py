@@ -18,7 +18,8 @@ from ganart import gif, images, recipes
 from ganart.errors import GanartError, InputError
 from ganart.files import discard, replace_with_retry, write_atomic
 
-MAX_FRAMES_BYTES = 1_000_000_000
+MAX_HELD = 2_000_000_000  # bytes of memory for the frames of a film
+MAX_SHEET = 300_000_000  # pixels of a sheet
 WEBP_QUALITY = 90
 SHEET_PICTURES, SHEET_SIDE = 36, 3000  # of a contact sheet
 KINDS = {  # suffix: (what it is called, the most that its longer side may have in px)
@@ -29,21 +30,11 @@ KINDS = {  # suffix: (what it is called, the most that its longer side may have 
     ".zip": ("PNG frames in a zip", 4096),
     ".png": ("Contact sheet", 4096),
 }
-HELD = (".gif", ".webp", ".apng")  # kinds whose frames are all in memory at once
+HELD = {".gif": 5, ".webp": 5, ".apng": 9}  # kinds whose frames are all in memory at once: bytes a pixel, measured
 SEGMENTS, SEGMENT = 4, 6  # of the film, and frames of each, by which its size is estimated
 VIDEO_SEGMENTS, VIDEO_SEGMENT = 2, 16  # likewise, where frames are foretold from others on both sides
 ZIP_ENTRY = 104  # bytes, of the two headers that a frame has in a zip
 ESTIMATE_PIXELS = 6000  # for the palette of an estimate
-
-
-def check_memory(frames: int, height: int, width: int) -> None:
-    """Raises InputError where frames that are held would not fit into memory beside everything else."""
-    needed = frames * height * width * 3
-    if needed > MAX_FRAMES_BYTES:
-        raise InputError(
-            f"{frames} frames of {width}x{height} px need {needed / 1e9:.1f} GB. "
-            "Choose fewer seconds, a smaller size, or MP4."
-        )
 
 
 def check(suffix: str, frames: int, width: int, height: int) -> None:
@@ -56,8 +47,12 @@ def check(suffix: str, frames: int, width: int, height: int) -> None:
         )
     if suffix == ".mp4" and (width % 2 or height % 2):
         raise InputError(f"An MP4 has even sides, but {width}x{height} px were asked for. Add or take one px.")
-    if suffix in HELD:
-        check_memory(frames, height, width)
+    needed = frames * height * width * HELD.get(suffix, 0)
+    if needed > MAX_HELD:
+        raise InputError(
+            f"{frames} frames of {width}x{height} px take {needed / 1e9:.1f} GB of memory until the {name} is "
+            f"written, and {MAX_HELD / 1e9:g} GB are allowed. Choose fewer seconds, a smaller size, or MP4."
+        )
 
 
 def write_film(path: Path, frames: Iterable[np.ndarray], count: int, fps: int, about: dict) -> None:

@@ -53,13 +53,13 @@ def gif_bytes(
     check_fps(fps)
     palette = palette or palette_of(frames)
     colours = _full(palette.colours)
-    indexed = [_to_pillow(places, colours) for places in _hold(frames, palette)]
+    indexed = (_to_pillow(places, colours) for places in _hold(frames, palette))
     buffer = io.BytesIO()
-    indexed[0].save(
+    next(indexed).save(
         buffer,
         "GIF",
         save_all=True,
-        append_images=indexed[1:],
+        append_images=indexed,  # as they are made: Pillow keeps copies
         optimize=True,
         duration=1000 // fps,
         loop=0,

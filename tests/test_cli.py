@@ -487,7 +487,7 @@ def test_info_of_models_and_runs(ganart, tiny_model, tiny_run):
         ("sample MODEL --scale 33 --out x.png", "A scale of 33"),
         ("animate MODEL --seeds 1,2 --scale 0 --seconds 0.2 --fps 10 --out x.gif", "A scale of 0"),
         ("timelapse tiny --scale 0 --seconds 0.4 --fps 10 --out x.gif", "A scale of 0"),
-        ("sample MODEL --seeds 0-9999 --scale 32 --out x.png", "GB"),
+        ("sample MODEL --seeds 0-9999 --scale 32 --out x.png", "10,000 pictures of 1024 px"),
         ("animate MODEL --out x.gif", "--seeds 3,14,15"),
         ("animate MODEL --seeds 3 --out x.gif", "at least two keyframes"),
         ("animate MODEL --seeds a,b --out x.gif", "is not a list of seeds"),

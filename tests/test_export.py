@@ -381,9 +381,37 @@ def test_a_size_is_foretold_from_a_few_frames_of_all_parts(suffix, count):
 
 
 def test_what_would_not_fit_into_memory_is_refused():
-    export.check_memory(150, 1024, 1024)
-    with pytest.raises(InputError, match=r"7\.9 GB.*fewer seconds.*MP4"):
-        export.check_memory(2500, 1024, 1024)
+    for suffix, needed in ((".gif", "13.1"), (".webp", "13.1"), (".apng", "23.6")):
+        export.check(suffix, 150, 1024, 1024)
+        with pytest.raises(InputError, match=rf"take {needed} GB of memory.*fewer seconds.*MP4"):
+            export.check(suffix, 2500, 1024, 1024)
+    export.check(".mp4", 2500, 1024, 1024)
+    export.check(".zip", 2500, 1024, 1024)
+
+
+PEAK = """
+import re, sys
+from pathlib import Path
+import numpy as np
+from ganart import export
+writer = {".gif": export._gif, ".webp": export._webp, ".apng": export._apng}[sys.argv[1]]
+still = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+frames = lambda count: (np.roll(still, 3 * index, 1) for index in range(count))
+peak = lambda: int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
+writer(frames(3), 3, 25, {})
+before = peak()
+writer(frames(150), 150, 25, {})
+print(peak() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the peak of a process")
+@pytest.mark.parametrize("suffix", export.HELD)
+def test_a_film_takes_no_more_memory_than_is_counted(suffix):
+    peak = subprocess.run([sys.executable, "-c", PEAK, suffix], capture_output=True, check=True, text=True).stdout
+    share = 1024 * int(peak) / (150 * 256 * 256)
+    print(f"{suffix}: {share:.1f} bytes a pixel")
+    assert 0.5 * export.HELD[suffix] < share < 1.05 * export.HELD[suffix]
 
 
 @pytest.mark.parametrize("suffix", export.KINDS)

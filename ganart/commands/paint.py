@@ -3,6 +3,7 @@
 import argparse
 import re
 
+from ganart.checks import need
 from ganart.commands.prepare import bar, refuse_unused
 from ganart.errors import InputError
 from ganart.filmconfig import PLACES, WALKS, FilmConfig, Keyframe
@@ -24,7 +25,12 @@ def sample(options: argparse.Namespace) -> None:
     if not 1 <= options.columns <= 100:
         raise InputError(f"{options.columns} columns were asked for. Choose 1 to 100.")
     G, card = checkpoint.load_generator(models.find_model(options.model).path)
-    export.check_memory(1, G.config.size * scale * len(seeds), G.config.size * scale)
+    pixels = len(seeds) * (G.config.size * scale) ** 2
+    need(
+        pixels <= export.MAX_SHEET,
+        f"{len(seeds):,} pictures of {G.config.size * scale} px have {pixels / 1e6:,.0f} million pixels, and a "
+        f"sheet may have {export.MAX_SHEET / 1e6:,.0f} million. Choose fewer seeds or a smaller --scale.",
+    )
     sheet = render.sheet(G, latent.sample_z(seeds, G.config.z_dim), min(options.columns, len(seeds)))
     about = recipes.recipe(
         card.hash, origin=card.origin, kind="sheet", seeds=seeds, columns=options.columns, scale=scale
