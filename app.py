@@ -18,12 +18,13 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 if get_script_run_ctx(suppress_warning=True) is None:
     from ganart import door, receive, routes, server
     from ganart.ui import login
-    from ganart.ui.page import head, hide_place, show_error
+    from ganart.ui.page import allowed_hosts, head, hide_place, show_error
 
     server.keep_small()
     server.send_at_once()
     hide_place()
     door.refuse_open_door(st.get_option("server.address") or "", login.is_on(), login.problem())
+    remote = login.is_on() or door.is_allowed_open()
     app = st.App(
         Path(__file__),
         routes=server.under(
@@ -31,9 +32,9 @@ if get_script_run_ctx(suppress_warning=True) is None:
         ),
         lifespan=server.lifespan,
         middleware=server.middleware(
-            st.get_option("server.allowedHosts") or [],
+            allowed_hosts(remote),
             login.admits if login.is_on() else None,
-            remote=login.is_on() or door.is_allowed_open(),
+            remote=remote,
             head=head(),
         ),
         on_script_error=show_error,

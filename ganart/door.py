@@ -52,7 +52,7 @@ class Door:
 
     hosts: the names that are let in, “*.” before one stands for all below it; without any, all are. admits: where
     there is a login, whether somebody with these cookies came in by it; others get 401 for all that is LOCKED.
-    remote: other computers may come.
+    remote: other computers may come, also by the number that this one has in their network.
     """
 
     def __init__(
@@ -104,9 +104,10 @@ class Door:
         address = (asked.scope.get("server") or ("", None))[0]
         if not self.remote and not is_loopback(address):
             return 403, "This ganart answers to its own computer only."
-        if self.hosts and not self._is_own(host):
+        if self.hosts and not (self._is_own(host) or (self.remote and _is_same_address(host, address))):
             return 403, (
-                "This address is not one that ganart answers to. Open it by the address it printed at its start."
+                "This address is not one that ganart answers to. Open it by the address it printed at its start, "
+                "or start it with this name behind --server.allowedHosts=."
             )
         if self.admits is None and any(route in path for route in LOGIN_ROUTES):
             return 404, "There is no login here."
@@ -136,6 +137,15 @@ def _name(host: str) -> str:
     with contextlib.suppress(ValueError):
         return urlsplit(f"//{host}").hostname or ""
     return ""
+
+
+def _is_same_address(one: str, other: str) -> bool:
+    """Whether both are numbers of the same place. No page of another site can have a number for its name."""
+    with contextlib.suppress(ValueError):
+        pair = [ipaddress.ip_address(each) for each in (one, other)]
+        first, second = (getattr(each, "ipv4_mapped", None) or each for each in pair)
+        return first == second
+    return False
 
 
 def is_loopback(address: str) -> bool:

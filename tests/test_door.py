@@ -10,6 +10,8 @@ import shutil
 import socket
 import time
 import traceback
+import urllib.error
+import urllib.request
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +25,9 @@ from serving import ROOT
 from streamlit import config as streamlit_config
 from streamlit.testing.v1 import AppTest
 from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
+from visitor import Visitor
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 from wire import ANNA, Serving
 
 from ganart import dataset, jobs, launch, receive, routes, server, train, uploads, workspace
@@ -103,15 +108,21 @@ def test_the_command_of_the_readme_listens_to_this_computer_alone(app):
     assert app.listening() == {("127.0.0.1", app.port)}
 
 
-def test_other_addresses_of_this_computer_do_not_answer(app):
-    others = {
+@pytest.fixture
+def others() -> list[str]:
+    """The numbers that this computer has in networks."""
+    found = {
         each.address
         for addresses in psutil.net_if_addrs().values()
         for each in addresses
         if each.family == socket.AF_INET and not is_loopback(each.address)
     }
-    if not others:
+    if not found:
         pytest.skip("this computer has no address but its own")
+    return sorted(found)
+
+
+def test_other_addresses_of_this_computer_do_not_answer(app, others):
     for address in others:
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection((address, app.port), timeout=20).close()
@@ -158,6 +169,27 @@ def ended(serving: Serving) -> str:
 def test_an_open_address_is_refused_before_anybody_is_answered(tmp_path):
     said = ended(Serving(tmp_path, "--server.address=0.0.0.0", GANART_ALLOW_REMOTE="yes"))
     assert "0.0.0.0" in said and "docs/remote.md" in said and "GANART_ALLOW_REMOTE=1" in said
+
+
+def test_an_address_that_was_opened_on_purpose_answers_others_by_its_number(tmp_path, others):
+    serving = Serving(tmp_path, "--server.address=0.0.0.0", GANART_ALLOW_REMOTE="1")
+    serving.start()
+    try:
+        for address in (*others, "127.0.0.1"):
+            there = f"http://{address}:{serving.port}"
+            visitor = Visitor(there)
+            visitor.open("learn")
+            visitor.close()
+            with urllib.request.urlopen(f"{there}/paint/", timeout=20) as answer:
+                assert answer.status == 200
+            for host in ("evil.example", "192.0.2.77", f"{address}.evil.example"):
+                with pytest.raises(urllib.error.HTTPError, match="403") as refused:
+                    urllib.request.urlopen(urllib.request.Request(there, headers={"Host": host}), timeout=20)
+                assert "--server.allowedHosts" in refused.value.read().decode()
+            with pytest.raises(InvalidStatus, match="403"):
+                connect(f"ws://{address}:{serving.port}/_stcore/stream", origin="http://evil.example")
+    finally:
+        serving.kill()
 
 
 def meet(*headers: tuple[bytes, bytes], kind: str = "http", path: str = "/", local: str = "::1", **door) -> object:
@@ -211,6 +243,23 @@ def test_an_app_that_another_server_opened_wide_answers_this_computer_alone():
     assert meet(host, local="192.168.1.7") == 403
     assert meet(host, local="192.168.1.7", kind="websocket") == "websocket.close"
     assert meet(host, local="192.168.1.7", remote=True) == meet(host) == "in"
+
+
+@pytest.mark.parametrize(
+    ("host", "local", "answer"),
+    [
+        (b"192.168.1.7", "192.168.1.7", "in"),
+        (b"192.168.1.7:8501", "::ffff:192.168.1.7", "in"),
+        (b"[fd00::2]:8501", "fd00::2", "in"),
+        (b"192.168.1.8", "192.168.1.7", 403),
+        (b"192.168.1.7.evil.example", "192.168.1.7", 403),
+        (b"0.0.0.0", "0.0.0.1", 403),
+        (b"", "192.168.1.7", 403),
+    ],
+)
+def test_an_open_door_knows_this_computer_by_the_number_it_was_reached_by(host, local, answer):
+    assert meet((b"host", host), local=local, remote=True) == answer
+    assert meet((b"host", host), local=local) == 403
 
 
 # --- who is let in

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import streamlit as st
+from streamlit import config
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime.app_session import AppSession
 
@@ -152,6 +153,15 @@ def show_error(error: BaseException) -> bool:
             icon=":material/error:",
         )
     return True
+
+
+def allowed_hosts(remote: bool) -> list[str]:
+    """The names in `server.allowedHosts`, for the `Door`. remote: other computers may come; then it looks at them
+    alone, as Streamlit knows names and no numbers of this computer, which a network gives and takes."""
+    hosts = list(st.get_option("server.allowedHosts") or [])
+    if remote:
+        config.set_option("server.allowedHosts", [])
+    return hosts
 
 
 def hide_place() -> None:
