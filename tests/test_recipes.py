@@ -4,6 +4,7 @@ import io
 import json
 import random
 import struct
+import time
 import zipfile
 import zlib
 from pathlib import Path
@@ -128,6 +129,34 @@ def test_nothing_is_unpacked_to_find_a_recipe():
     for method in (zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
         assert recipes.read(Path("a.zip"), zipped(recipes.IN_ZIP, text, method)) is None
     assert recipes.read(Path("a.zip"), zipped("other.json", text, zipfile.ZIP_STORED)) is None
+
+
+def test_a_zip_is_not_read_beyond_its_first_entry():
+    """Its list of entries may have millions."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(recipes.IN_ZIP, recipes.to_json(RECIPE))
+        for number in range(2000):
+            archive.writestr(f"{number}.png", b"")
+    whole = buffer.getvalue()
+    assert recipes.read(Path("a.zip"), whole[:5000]) == recipes.read(Path("a.zip"), whole) == RECIPE
+    later = zipped("first.json", b"{}", zipfile.ZIP_STORED) + whole
+    assert recipes.read(Path("a.zip"), later) is None
+
+
+@pytest.mark.parametrize(
+    ("head", "step"),
+    [
+        (b"\x89PNG\r\n\x1a\n", bytes(4) + b"sBIT" + bytes(4)),
+        (b"RIFF" + bytes(4) + b"WEBP", b"ANMF" + bytes(4)),
+        (bytes(3) + b"\x08ftyp", bytes(3) + b"\x08free"),
+        (b"GIF89a" + bytes(7), b"!\xf9\0"),
+    ],
+)
+def test_a_file_of_millions_of_small_parts_is_given_up_soon(head, step):
+    began = time.perf_counter()
+    assert recipes.read(Path("a"), head + step * (20_000_000 // len(step))) is None
+    assert time.perf_counter() - began < 1
 
 
 def damaged(data: bytes, rng: random.Random) -> bytes:
