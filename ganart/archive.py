@@ -110,8 +110,11 @@ def _check_directory(file: BinaryIO) -> None:
     if at < 0 or len(tail) < at + 22:
         raise zipfile.BadZipFile
     length, start = int.from_bytes(tail[at + 12 : at + 16], "little"), end - len(tail) + at
-    if at >= 76 and tail[at - 20 : at - 16] == b"PK\6\7" and tail[at - 76 : at - 72] == b"PK\6\6":
-        length, start = int.from_bytes(tail[at - 36 : at - 28], "little"), start - 76
+    if at >= 20 and tail[at - 20 : at - 16] == b"PK\6\7":  # a large zip: it says where its own record is
+        place = int.from_bytes(tail[at - 12 : at - 4], "little")
+        if at < 76 or tail[at - 76 : at - 72] != b"PK\6\6" or place != start - 76:
+            raise zipfile.BadZipFile  # zipfile, by its version, would look for another one
+        length, start = int.from_bytes(tail[at - 36 : at - 28], "little"), place
     if length > MAX_DIRECTORY:
         raise DatasetError(too_many())
     file.seek(max(0, start - length))

@@ -563,6 +563,22 @@ def test_a_zip_of_a_million_entries_is_refused_before_they_are_read(tmp_path, ki
     refused(path, r"More than 20,000 files were found\. Give a folder with fewer")
 
 
+@pytest.mark.parametrize("kind", ["added to", "elsewhere", "in front"])
+def test_a_large_zip_whose_record_is_not_where_it_says_is_refused(tmp_path, kind):
+    """By its version zipfile looks behind the place, at the place, or in front of its end: it gets no choice."""
+    count = 50_000
+    directory = directory_entry(b"x") * count
+    added = b"\1\0\4\0\0\0abcd" if kind == "added to" else b""
+    large = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44 + len(added), 45, 45, 0, 0, count, count, len(directory), 0)
+    small = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, 1, 1, 0, 0) if kind == "elsewhere" else b""
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, 0, 0, 0)
+    front = b"#!/bin/sh\n" if kind == "in front" else b""
+    locator = struct.pack("<4sLQL", b"PK\6\7", 0, len(directory), 1)
+    path = tmp_path / "sly.zip"
+    path.write_bytes(front + directory + large + added + small + locator + end)
+    refused(path, "“sly.zip” is not a readable zip file")
+
+
 @pytest.mark.parametrize("comment", [b"", b"words", b"PK\5\6 words"])
 def test_honest_zips_with_a_comment_or_bytes_in_front_still_open(tmp_path, comment):
     path = zipped(tmp_path / "art.zip", {})
