@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ganart import latent
+from ganart.errors import ModelError
 from ganart.networks import Generator
 
 SAMPLES = 1024  # latents whose activations are looked at
@@ -19,13 +20,14 @@ def sefa(G: Generator, count: int) -> np.ndarray:
     along the first moves that layer's output farthest (SeFa: Shen and Zhou 2021, arXiv:2007.06600, equation 5,
     there as the eigenvectors of its transposed weights times its weights).
 
-    count: at most z_dim of them. G is in eval mode.
+    count: at most z_dim of them. G is in eval mode. Raises ModelError where its numbers run over.
     """
     weight = G.dense.weight.detach().double().cpu()  # (features, z_dim)
     norm = G.dense_norm
     if not isinstance(norm, nn.Identity):
         scale = (norm.weight / torch.sqrt(norm.get_buffer("running_var") + norm.eps)).detach().double().cpu()
         weight = weight * scale.repeat_interleave(len(weight) // len(scale))[:, None]
+    _check_finite(weight)
     # Of a tall matrix the eigenvectors are the cheaper way to the same vectors.
     _, vectors = torch.linalg.eigh(weight.T @ weight)
     return _signed(vectors.T.flip(0)[:count].numpy())
@@ -35,17 +37,23 @@ def ganspace(G: Generator, count: int) -> np.ndarray:
     """The principal components of what is active behind G's second layer, brought back to latents by least squares
     (GANSpace: Härkönen et al. 2020, arXiv:2004.02546, section 2.2), and made orthonormal in their order.
 
-    count: at most z_dim of them. G is in eval mode.
+    count: at most z_dim of them. G is in eval mode. Raises ModelError where its numbers run over.
     """
     z = latent.sample_z(list(range(FIRST_SEED, FIRST_SEED + SAMPLES)), G.config.z_dim)
     active = torch.cat([_activations(G, torch.from_numpy(part)) for part in np.array_split(z, SAMPLES // 64)])
     active = (active - active.mean(0)).double()
+    _check_finite(active)
     # With fewer samples than features, the eigenvectors among samples are the coordinates along the components.
     _, vectors = torch.linalg.eigh(active @ active.T)
     coordinates = vectors.flip(1)[:, : min(count, G.config.z_dim)]
     moves = torch.linalg.lstsq(coordinates, torch.from_numpy(z).double()).solution  # (count, z_dim)
     rows, upper = torch.linalg.qr(moves.T)
     return _signed((rows * upper.diagonal().sign()).T.numpy())
+
+
+def _check_finite(values: Tensor) -> None:
+    if not torch.isfinite(values).all():  # weights may be finite, and what is computed with them is not
+        raise ModelError("This model computes with numbers that run over, so no directions can be found in it.")
 
 
 @torch.inference_mode()

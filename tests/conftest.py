@@ -95,12 +95,16 @@ def make_painter(home):
         channels: int = 3,
         z_dim: int = 8,
         recipe: dict | None = None,
+        overflowing: bool = False,
     ) -> Model:
         networks = NetworkConfig(size=size, channels=channels, z_dim=z_dim, width=4)
         torch.manual_seed(seed)
         G = ema.with_own_batchnorm(Generator(networks), [torch.randn(64, z_dim)])
         with torch.no_grad():
             G.layers[-2].weight.mul_(4)
+            if overflowing:  # its weights are finite, and what it computes with them is not
+                for weight in G.layers.parameters():
+                    weight.fill_(1e38)
         data = checkpoint.model_bytes(
             G.eval(),
             None,

@@ -8,6 +8,7 @@ import torch
 
 from ganart import directions, latent, render
 from ganart.config import NetworkConfig
+from ganart.errors import ModelError
 from ganart.networks import Generator
 
 KINDS = [directions.sefa, directions.ganspace]
@@ -84,6 +85,22 @@ def test_moving_along_the_first_changes_more_than_along_the_last(find, form):
         return float(np.abs(render.pictures(G, ways[0]).astype(float) - render.pictures(G, ways[1])).mean())
 
     assert change(found[0]) > 2 * change(found[-1])
+
+
+def overflowing() -> Generator:
+    """Its weights are finite, and what it computes with them is not."""
+    G = lively(FORMS[0])
+    with torch.no_grad():
+        for layer in G.layers:
+            if hasattr(layer, "weight"):
+                layer.weight.fill_(1e38)
+    return G
+
+
+def test_a_model_that_computes_with_what_is_no_number_is_told():
+    with pytest.raises(ModelError, match="run over, so no directions"):
+        directions.ganspace(overflowing(), 4)
+    assert np.isfinite(directions.sefa(overflowing(), 4)).all()
 
 
 def test_a_move_adds_the_directions_by_their_amounts():

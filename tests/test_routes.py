@@ -504,6 +504,15 @@ def test_a_damaged_model_is_said_in_a_sentence(painter):
             assert 400 <= found.status < 500 and name in found.sentence()
 
 
+def test_a_model_that_computes_with_what_is_no_number_is_said_in_a_sentence(make_painter):
+    make_painter("over", overflowing=True)
+    for path, query in GOOD.items():
+        assert get(path, {**query, "model": "over"}).status < 500
+    query = {"model": "over", "plane": "directions", "kind": "ganspace", "at": "1", "i": "0", "j": "1"}
+    found = get("/paint/plane", query)
+    assert found.status == 400 and "no directions can be found" in found.sentence()
+
+
 def test_a_model_that_is_gone_is_said_in_a_sentence(painter):
     assert get("/paint/point", POINT).status == 200
     painter.path.unlink()

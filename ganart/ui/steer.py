@@ -37,8 +37,11 @@ def show(model: Model, way: Way) -> None:
         persist_state="session",
     )
     st.caption(f"{HELP[kind]} Found in the model itself; name those that you recognise.")
-    with st.spinner("Looking for its directions …"):
-        found, z = loaded.directions(model, kind)[:SHOWN], way.place.z
+    found, z = None, way.place.z
+    with page.error_box(), st.spinner("Looking for its directions …"):
+        found = loaded.directions(model, kind)[:SHOWN]
+    if found is None:
+        return
     along = np.clip(found @ z, -REACH, REACH)
     strips = loaded.pictures(model, np.concatenate([directions.strip(z, d, REACH, FRAMES) for d in found]))
     with st.grid(2, min_column_width=260, gap="medium"):
