@@ -7,6 +7,7 @@ Imports no torch.
 """
 
 import contextlib
+import filecmp
 import hashlib
 import json
 import os
@@ -171,7 +172,8 @@ def prepare(
     if str(source) == "mnist":
         return _prepare_mnist(settings, name, progress)
     settings = settings or IntakeConfig()
-    path = intake.source_path(str(source))
+    # What is listed already lies in the workspace, wherever that is; a path that was typed may be anyone's.
+    path = Path(source) if listed else intake.source_path(str(source))
     jobs, report = listed or intake.list_source(path)
     shown = title or path.name
     title = title or (path.stem if path.suffix.lower() == ".zip" else path.resolve().name)
@@ -253,12 +255,12 @@ def _finish(
     """Name the finished folder; the move to its name makes it a store."""
     key = json.dumps([config.intake_to_dict(settings), channels, content])
     digest = hashlib.sha256(key.encode()).hexdigest()
-    parent = workspace.folder("datasets")
+    parent, images = workspace.folder("datasets"), f"images-{settings.size}.npy"
     with lock():  # two tabs may finish at once
         for existing in list_datasets():
-            if existing.hash == digest and (
-                existing.name == name or (name is None and _made_from(existing.name, free))
-            ):
+            named = existing.name == name or (name is None and _made_from(existing.name, free))
+            # A packed run may have brought other pictures along under this hash.
+            if existing.hash == digest and named and filecmp.cmp(existing.folder / images, build / images, False):
                 return existing
         if name is None:
             name = workspace.free_name(parent, free)

@@ -301,6 +301,22 @@ def test_names_and_content_decide_which_store_is_returned(tmp_path):
     assert dataset.open_dataset("mine") == first
 
 
+def test_other_pictures_under_the_same_hash_are_not_taken_for_them(tmp_path):
+    """A packed run may have brought them along: what it says of its hash cannot be checked by itself."""
+    folder = many(tmp_path / "art", 8)
+    brought = dataset.prepare(folder, SMALL)
+    right = np.array(brought.images())
+    path = brought.folder / "images-32.npy"
+    np.save(path, np.full_like(right, 255))
+    again = dataset.prepare(folder, SMALL)
+    assert (
+        again.name == f"{brought.name}-2" and again.hash == brought.hash and np.array_equal(again.images(), right)
+    )
+    assert_refused(folder, f"“{brought.name}” is taken by a dataset with other pictures", name=brought.name)
+    np.save(path, right)
+    assert dataset.prepare(folder, SMALL, name=brought.name).folder == brought.folder
+
+
 def test_the_same_content_without_a_name_is_not_stored_twice(tmp_path):
     dataset.prepare(many(tmp_path / "art", 8), SMALL)
     others = many(tmp_path / "others" / "art", 8, first=40)

@@ -19,7 +19,7 @@ from PIL import Image
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 
-from ganart import dataset, decode, entries, receive, server, uploads, workspace
+from ganart import dataset, decode, entries, intake, receive, server, uploads, workspace
 from ganart.config import IntakeConfig
 from ganart.errors import DatasetError, InputError
 from ganart.limits import limits
@@ -555,6 +555,19 @@ def test_an_upload_becomes_the_same_dataset_as_its_folder(upload, tmp_path):
     theirs = dataset.prepare(tmp_path / "My paintings", SMALL, name="theirs")
     assert ours.name == "my-paintings-32" and ours.report == theirs.report and ours.hash == theirs.hash
     assert not list(workspace.folder("uploads").iterdir()), "the upload was kept"
+
+
+def test_what_was_dropped_may_lie_on_a_drive_of_the_network(upload, monkeypatch):
+    """Where the workspace does. Paths that somebody typed may not: they are looked at, its own are not."""
+
+    def look(text: str) -> Path:
+        raise DatasetError("Network paths are not opened.")
+
+    monkeypatch.setattr(intake, "source_path", look)
+    upload_all(upload, {f"art/{n}.png": picture(n) for n in range(8)})
+    assert upload.prepare(SMALL).count == 8
+    with pytest.raises(DatasetError, match="Network"):
+        dataset.prepare("//server/art", SMALL)
 
 
 def test_a_zip_alone_is_the_dataset(upload):
