@@ -5,10 +5,12 @@ import functools
 import json
 import os
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 TAIL = 300  # as many points as a page draws
+BLOCK = 100_000  # bytes that are read at once, so that a long file takes no more memory than a short one
 
 
 def read(path: Path) -> list[dict]:
@@ -20,12 +22,11 @@ def read(path: Path) -> list[dict]:
         return []
 
 
-def read_all(path: Path) -> list[dict]:
-    """All of them."""
-    try:
-        return _parsed(path.read_bytes().split(b"\n")[:-1])
-    except OSError:
-        return []
+def read_all(path: Path) -> Iterator[dict]:
+    """All of them, as they are asked for."""
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        for line in file:
+            yield from _parsed([line] if line.endswith(b"\n") else [])
 
 
 @functools.lru_cache(maxsize=32)
@@ -50,12 +51,14 @@ class _Lines:
                 if not seen.last or file.read(len(seen.last)) != seen.last:  # it is another file, or has changed
                     seen = _Seen()
                     file.seek(0)
-                *whole, _ = file.read().split(b"\n")
-                end = seen.end + sum(len(line) + 1 for line in whole)
-                last = whole[-1] + b"\n" if whole else seen.last
-                self.seen = seen = _Seen(
-                    facts.st_size, facts.st_mtime_ns, end, last, seen.kept.with_more(_parsed(whole))
-                )
+                end, last, kept = seen.end, seen.last, seen.kept
+                while lines := file.readlines(BLOCK):
+                    if not lines[-1].endswith(b"\n"):
+                        lines.pop()  # it is being written
+                    end += sum(map(len, lines))
+                    last = lines[-1] if lines else last
+                    kept = kept.with_more(_parsed(lines))
+                self.seen = seen = _Seen(facts.st_size, facts.st_mtime_ns, end, last, kept)
         return [*seen.kept.older, *seen.kept.newer]
 
 
@@ -92,12 +95,8 @@ class _Seen:
 
 def _parsed(lines: list[bytes]) -> list[dict]:
     values = []
-    with contextlib.suppress(ValueError, RecursionError):  # as one text, which is quicker
-        values = json.loads(b"[%b]" % b",".join(lines))
-    if len(values) != len(lines):
-        values = []
-        for line in lines:
-            with contextlib.suppress(ValueError, RecursionError):
-                values.append(json.loads(line))
+    for line in lines:
+        with contextlib.suppress(ValueError, RecursionError):
+            values.append(json.loads(line))
     # The names of figures are the same in all lines: in memory they are once.
     return [{sys.intern(name): value[name] for name in value} for value in values if isinstance(value, dict)]

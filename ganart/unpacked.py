@@ -4,21 +4,25 @@ Every check raises ModelError with a sentence about “its” file.
 """
 
 import dataclasses
+import itertools
 import json
 from pathlib import Path
 
 import numpy as np
 
 from ganart import card, config, dataset, images, jsonlines
-from ganart.checks import told
-from ganart.config import IntakeConfig, TrainConfig
+from ganart.checks import number, told, whole
+from ganart.config import IntakeConfig, NetworkConfig, TrainConfig
 from ganart.errors import ModelError
 from ganart.limits import limits
 from ganart.pack import check_words
 from ganart.run import Run, Status
 
 MAX_LINE = 100_000  # bytes of a line of figures
-MAX_SIDE = 4096  # px of a sheet; six pictures of 256 px have 1536
+MAX_LINES = 200_000  # of figures; they thin out, so that weeks are some thousand
+MOST_PARTS = 30  # values of a line of a report of files, with what its name may hold of commas
+MOST = 10**15  # that any figure may be
+MOST_SEEN = config.MOST_KIMG + 1  # the last batch may reach beyond
 
 
 def json_of(data: bytes, name: str) -> dict:
@@ -44,7 +48,7 @@ def check_run(folder: Path) -> TrainConfig:
         if (path := folder / name).exists():
             _check_lines(path)
     for path in run.samples():
-        _check_sheet(path)
+        _check_sheet(path, settings.networks)
     for path in (run.model, run.best, *run.checkpoints().values()):
         if path.exists():
             card.read_card(path)
@@ -62,48 +66,43 @@ def _check_status(values: dict) -> None:
         elif value is None:
             good = field.default is None
         else:
-            whole = field.name in ("step", "version")
-            good = isinstance(value, int if whole else int | float) and 0 <= value <= 1e15
+            most = MOST_SEEN if field.name in ("kimg", "total_kimg") else MOST
+            good = whole(value, 0, MOST) if field.name in ("step", "version") else number(value, 0, most)
         if not good:
             raise ModelError(f"In its status.json {field.name} is {value!r:.80}, which is not what ganart writes.")
 
 
 def _check_lines(path: Path) -> None:
-    """Every line of figures has a step; what is no whole line is passed over, as `Run.metrics` does."""
+    """Every line of figures has numbers alone; what is no whole line is passed over, as `Run.metrics` does."""
     with path.open("rb") as file:
-        while line := file.readline(MAX_LINE):
-            if len(line) == MAX_LINE:
+        for count in itertools.count():
+            if count > MAX_LINES:
+                raise ModelError(f"Its {path.name} has more than {MAX_LINES:,} lines, and ganart writes fewer.")
+            if len(line := file.readline(MAX_LINE)) == MAX_LINE:
                 raise ModelError(f"Its {path.name} has a line that is too long to be read.")
-            try:
-                values = json.loads(line)
-            except ValueError:
-                continue
-            except RecursionError as error:
-                raise ModelError(f"Its {path.name} cannot be read.") from error
-            if isinstance(values, dict):
-                _check_figures(values, path)
-    for values in jsonlines.read_all(path):  # lines that only together are what the pages would read
-        _check_figures(values, path)
+            if not line:
+                break
+    for values in jsonlines.read_all(path):
+        if not (whole(values.get("step"), 0, MOST) and number(values.get("kimg"), 0, MOST_SEEN)):
+            raise ModelError(f"A line of its {path.name} does not say when it was written.")
+        if not all(number(value, -MOST, MOST) for value in values.values()):
+            raise ModelError(f"A line of its {path.name} holds what is no number.")
 
 
-def _check_figures(values: dict, path: Path) -> None:
-    if not isinstance(values.get("step"), int):
-        raise ModelError(f"A line of its {path.name} has no step.")
-    if not all(isinstance(value, int | float | None) for value in values.values()):
-        raise ModelError(f"A line of its {path.name} holds what is no number.")
-
-
-def _check_sheet(path: Path) -> None:
-    """A whole PNG of a size that pages can show."""
+def _check_sheet(path: Path, networks: NetworkConfig) -> None:
+    """A whole PNG of 6x6 pictures that these networks paint."""
+    side = 6 * networks.size
     with path.open("rb") as file:
         head = file.read(24)
     sides = int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
-    if head[:16] != b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" or not all(0 < side <= MAX_SIDE for side in sides):
+    if head[:16] != b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" or sides != (side, side):
         raise ModelError(f"Its sheet {path.name} is not a PNG that ganart wrote.")
     try:
-        images.read_png(path.read_bytes())
+        pixels = images.read_png(path.read_bytes())
     except ModelError as error:
         raise ModelError(f"Its sheet {path.name} is damaged. Pack the run again.") from error
+    if pixels.shape[2] != networks.channels:
+        raise ModelError(f"Its sheet {path.name} has other colours than its run.")
 
 
 def _check_state(path: Path) -> None:
@@ -118,7 +117,10 @@ def _check_state(path: Path) -> None:
 
 def check_dataset(folder: Path, settings: TrainConfig) -> str:
     """The hash of the unpacked pictures, which are those that the settings name."""
-    values = json_of((folder / "manifest.json").read_bytes(), "manifest.json")
+    data = (folder / "manifest.json").read_bytes()
+    if sum(map(data.count, (b"{", b"[", b","))) > MOST_PARTS * (limits().files + 1000):
+        raise ModelError("Its manifest.json is not one that ganart wrote.")  # and would take much more memory
+    values = json_of(data, "manifest.json")
     if values.get("version") != dataset.MANIFEST_VERSION:
         raise ModelError(
             f"Its pictures have manifest version {told(values.get('version'))}, and this ganart reads "

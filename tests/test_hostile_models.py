@@ -348,7 +348,7 @@ def packed(tmp_path_factory) -> bytes:
         )
         checkpoint.save_state(run.state, {"w": torch.ones(100)}, {"step": 10, "choices": {}})
         run.sample_path(10).write_bytes(images.encode(np.zeros((192, 192, 3), np.uint8)))
-        run.append_metrics({"step": 10, "loss_D": 1.5})
+        run.append_metrics({"step": 10, "kimg": 0.08, "loss_D": 1.5})
         run.write_status(Status(state="done", step=10, kimg=0.1, total_kimg=0.1, device="cpu", dtype="float32"))
         return pack.pack(run, place / "tiny.ganart").read_bytes()
 
@@ -424,3 +424,34 @@ def test_a_refused_pack_takes_no_more_memory_than_twice_its_file(tmp_path, packe
         worst = max(worst, peak.bytes)
     print(f"a pack of {len(packed) / 1e6:.1f} MB: at most {worst / 1e6:.1f} MB")
     assert worst < 2 * len(packed) + 2_000_000
+
+
+@linux
+@pytest.mark.parametrize(
+    ("entry", "data"),
+    [
+        ("run/metrics.jsonl", b'{"step":1,"kimg":1}\n' * 200_000),
+        ("run/metrics.jsonl", b"0\n" * 4_000_000),
+        ("run/metrics.jsonl", b"[[],[],[]" * 900_000),
+        ("pack.json", b"[%b[]]" % (b"[]," * 2_500_000)),
+        ("run/config.json", b"[%b[]]" % (b"[]," * 2_500_000)),
+        ("dataset/manifest.json", b'{"files":[%b[]]}' % (b"[]," * 2_500_000)),
+        ("dataset/manifest.json", b'{"files":[%b1]}' % (b"1," * 4_000_000)),
+    ],
+    ids=["lines", "numbers", "one line", "pack", "settings", "lists", "report"],
+)
+def test_a_pack_of_many_small_values_takes_no_more_memory_than_twice_its_file(tmp_path, packed, entry, data):
+    path = tmp_path / "tiny.ganart"
+    path.write_bytes(packed)
+    unpack.unpack(path)
+    with zipfile.ZipFile(path) as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    size = len(zipped({**entries, entry: data}, path))
+    del entries
+    with Peak() as peak:
+        try:
+            unpack.unpack(path).metrics()
+        except GanartError as error:
+            print(error)
+    print(f"a pack of {size / 1e6:.1f} MB: {peak.bytes / 1e6:.1f} MB")
+    assert peak.bytes < 2 * size

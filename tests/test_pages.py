@@ -43,7 +43,7 @@ from ganart import (
     uploads,
     workspace,
 )
-from ganart.config import NetworkConfig, TrainConfig
+from ganart.config import MOST_KIMG, NetworkConfig, TrainConfig
 from ganart.dataset import Dataset
 from ganart.errors import RunError
 from ganart.filmconfig import FilmConfig, Keyframe
@@ -623,6 +623,12 @@ def test_directions_can_be_named(painter):
     assert at.selectbox(key="across").options[:2] == ["the light", "Direction 2"]
 
 
+def test_a_model_that_computes_with_what_is_no_number_can_be_looked_at(make_painter):
+    make_painter("over", overflowing=True)
+    at = open_page("explore", by="Directions", model="over")
+    assert "no directions can be found" in text_of(at)
+
+
 def name_field(at: AppTest) -> object:
     """Of the picture that is shown."""
     (field,) = (field for field in at.text_input if field.label == "Name")
@@ -1131,6 +1137,14 @@ def test_animate_says_how_large_a_film_will_be(finished):
     at = frames(open_page("animate", model=finished.id), 12)
     next(b for b in at.button if b.label == "How large?").click().run()
     assert "About " in text_of(check(at))
+
+
+@pytest.mark.parametrize("state", ["done", "stopped"])
+def test_a_run_of_a_million_thousand_pictures_can_be_looked_at(finished, state):
+    """The longest that there is: no longer one is offered."""
+    finished.write_status(Status(state, 10, kimg=MOST_KIMG + 0.1, total_kimg=MOST_KIMG))
+    at = open_page("train", run=finished.id)
+    assert "longer_kimg" not in [number.key for number in at.number_input]
 
 
 # --- what happens meanwhile

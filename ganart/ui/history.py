@@ -93,7 +93,7 @@ def _go_on_from(run: Run, step: int) -> None:
             format_func=words.AUGMENT.__getitem__,
             key="branch_augment",
         )
-        least = step * settings.batch / 1000
+        least = min(step * settings.batch / 1000, MOST_KIMG - 1)
         st.number_input(
             "Length in all, in thousand pictures seen",
             least + 1,
@@ -125,12 +125,14 @@ def longer(run: Run) -> None:
     if not run.state.is_file():
         return
     settings, status = run.config(), run.status()
+    if status.kimg + 1 > MOST_KIMG:
+        return
     with st.popover("Train longer", icon=":material/more_time:"):
         st.number_input(
             "Length in all, in thousand pictures seen",
             status.kimg + 1,
             MOST_KIMG,
-            max(settings.kimg, 2 * status.kimg, status.kimg + 1),
+            min(MOST_KIMG, max(settings.kimg, 2 * status.kimg, status.kimg + 1)),
             key="longer_kimg",
         )
         form = settings.networks.size, settings.networks.channels
