@@ -33,8 +33,10 @@ KINDS = {  # suffix: (what it is called, the most that its longer side may have 
 HELD = {".gif": 5, ".webp": 5, ".apng": 9}  # kinds whose frames are all in memory at once: bytes a pixel, measured
 SEGMENTS, SEGMENT = 4, 6  # of the film, and frames of each, by which its size is estimated
 VIDEO_SEGMENTS, VIDEO_SEGMENT = 2, 16  # likewise, where frames are foretold from others on both sides
+VIDEO_PIXELS = 17_000_000  # of such a segment, or four frames
 ZIP_ENTRY = 104  # bytes, of the two headers that a frame has in a zip
 ESTIMATE_PIXELS = 6000  # for the palette of an estimate
+Painting = Callable[[list[int]], Iterable[np.ndarray]]
 
 
 def check(suffix: str, frames: int, width: int, height: int) -> None:
@@ -158,42 +160,48 @@ def _all(frames: Iterable[np.ndarray], count: int) -> np.ndarray:
     return held
 
 
-def segments_of(suffix: str, count: int) -> list[list[int]]:
-    """The frames by which the size of a film of `count` is estimated, in segments that follow one another."""
+def segments_of(suffix: str, count: int, pixels: int) -> list[list[int]]:
+    """The frames by which the size of a film of `count` is estimated, in segments that follow one another. pixels:
+    of a frame."""
     if suffix == ".png":
         return [_on_sheet(count)]
-    segments, length = (VIDEO_SEGMENTS, VIDEO_SEGMENT) if suffix == ".mp4" else (SEGMENTS, SEGMENT)
+    segments, length = SEGMENTS, SEGMENT
+    if suffix == ".mp4":  # its encoder holds all frames of a segment
+        segments, length = VIDEO_SEGMENTS, max(4, min(VIDEO_SEGMENT, VIDEO_PIXELS // pixels))
     length = min(length, count)
     starts = np.linspace(0, count - length, min(segments, max(1, count // length))).astype(int)
     return [list(range(start, start + length)) for start in starts]
 
 
-def estimate(suffix: str, segments: list[list[np.ndarray]], count: int, fps: int) -> int:
-    """About how many bytes a film of `count` frames will have, from the frames of `segments_of`: what a first
-    frame takes, and what each more."""
+def estimate(suffix: str, paint: Painting, count: int, fps: int, pixels: int) -> int:
+    """About how many bytes a film of `count` frames will have, from those of `segments_of`: what a first frame
+    takes, and what each more. paint: gives frames by their numbers, and is asked for some again, so that no more
+    of them are in memory than a file of this kind needs."""
+    segments = segments_of(suffix, count, pixels)
     if suffix == ".png":
-        return len(_sheet(segments[0], len(segments[0]), fps, {}))
-    measure = _measure(suffix, segments, fps)
+        return len(_sheet(paint(segments[0]), len(segments[0]), fps, {}))
+    measure = _measure(suffix, paint, segments, fps)
     sizes = [(measure(part[:1]), measure(part), len(part) - 1) for part in segments]
     first = np.mean([one for one, _, _ in sizes])
     more = np.mean([(whole - one) / max(1, others) for one, whole, others in sizes])
     return round(first + (count - 1) * more)
 
 
-def _measure(suffix: str, segments: list[list[np.ndarray]], fps: int) -> Callable[[list[np.ndarray]], int]:
+def _measure(suffix: str, paint: Painting, segments: list[list[int]], fps: int) -> Callable[[list[int]], int]:
     """What tells the bytes of some frames of a film in this kind of file."""
     if suffix == ".gif":
-        palette = gif.palette_of(np.stack([frame for part in segments for frame in part]), ESTIMATE_PIXELS)
-        return lambda frames: len(gif.gif_bytes(np.stack(frames), fps, palette=palette))
+        every = [index for part in segments for index in part]
+        palette = gif.palette_of(_all(paint(every), len(every)), ESTIMATE_PIXELS)
+        return lambda some: len(gif.gif_bytes(_all(paint(some), len(some)), fps, palette=palette))
     if suffix == ".mp4":
-        return lambda frames: _video_size(frames, fps)
+        return lambda some: _video_size(paint(some), fps)
     if suffix == ".zip":
-        return lambda frames: sum(len(images.encode(frame)) + ZIP_ENTRY for frame in frames)
+        return lambda some: sum(len(images.encode(frame)) + ZIP_ENTRY for frame in paint(some))
     writer = _webp if suffix == ".webp" else _apng
-    return lambda frames: len(writer(frames, len(frames), fps, {}))
+    return lambda some: len(writer(paint(some), len(some), fps, {}))
 
 
-def _video_size(frames: list[np.ndarray], fps: int) -> int:
+def _video_size(frames: Iterable[np.ndarray], fps: int) -> int:
     from ganart import video
 
     buffer = io.BytesIO()

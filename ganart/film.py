@@ -3,6 +3,7 @@
 Frames are painted as they are asked for, so that a film of any length needs the memory of a moment.
 """
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,9 +13,9 @@ import numpy as np
 from ganart import (
     checkpoint,
     export,
+    exported,
     filmconfig,
     images,
-    in_use,
     layout,
     models,
     pace,
@@ -23,10 +24,9 @@ from ganart import (
     places,
     recipes,
     render,
-    workspace,
 )
 from ganart.errors import ModelError
-from ganart.files import replace_with_retry, write_atomic
+from ganart.files import write_atomic
 from ganart.filmconfig import FilmConfig
 from ganart.models import Model
 from ganart.networks import Generator
@@ -34,9 +34,9 @@ from ganart.paths import Curve
 from ganart.places import Place
 
 TOGETHER = 64  # pictures that are painted at once
-MAKING = ".making-"  # a film among the exports that is not whole yet
 PREVIEW_SIDE, PREVIEW_SECONDS, PREVIEW_FPS = 256, 3.0, 20
 Progress = Callable[[int, int], None]
+_reckoning = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -82,12 +82,17 @@ def make(model: Model, film: FilmConfig, path: Path, progress: Progress | None =
 
 
 def estimate(model: Model, film: FilmConfig, suffix: str) -> int:
-    """About how many bytes the film will have in this kind of file. Raises as `make` does."""
+    """About how many bytes the film will have in this kind of file; one at a time is reckoned. Raises as `make`
+    does."""
     reel = Reel(model, replace(film, even=False), suffix)  # an even pace is found by painting all of it, often
     walk = reel.walk()
-    segments = export.segments_of(suffix, reel.count)
-    drawn = [[reel.canvas.place(frame) for frame in reel.paint(walk, None, some)] for some in segments]
-    return export.estimate(suffix, drawn, reel.count, film.fps) + len(recipes.to_json(_about(reel, film)))
+
+    def paint(some: list[int]) -> Iterator[np.ndarray]:
+        return map(reel.canvas.place, reel.paint(walk, None, some))
+
+    with _reckoning:  # for everybody who asks: frames are large
+        frames = export.estimate(suffix, paint, reel.count, film.fps, reel.canvas.width * reel.canvas.height)
+    return frames + len(recipes.to_json(_about(reel, film)))
 
 
 def _about(reel: "Reel", film: FilmConfig) -> dict:
@@ -253,22 +258,8 @@ def work(request: dict, folder: Path, progress: Progress) -> dict:
     model = models.find_model(request["id"])
     if model.card().hash != request["hash"]:
         raise ModelError(f"{model.id} has learned on since the film was asked for. Ask again.")
-    exports = workspace.folder("exports")
-    hidden = exports / f"{MAKING}{folder.name}{request['suffix']}"
-    try:
+    with exported.making(f"{folder.name}{request['suffix']}") as hidden:
         report = make(model, filmconfig.from_dict(request["film"]), hidden, progress)
         progress(report.frames, report.frames)  # somebody may have let go of it while it was written
-        with in_use.launch_lock():  # nobody gives this name to another file meanwhile
-            path = _free(exports, request["name"], request["suffix"])
-            replace_with_retry(hidden, path)
-    finally:
-        hidden.unlink(missing_ok=True)
+        path = exported.keep(hidden, hidden.with_name(request["name"] + request["suffix"]))
     return {"file": path.name, "written": path.stat().st_mtime_ns, **vars(report)}
-
-
-def _free(folder: Path, name: str, suffix: str) -> Path:
-    """The first name of its kind that no file has."""
-    found, number = folder / f"{name}{suffix}", 2
-    while found.exists():
-        found, number = folder / f"{name}-{number}{suffix}", number + 1
-    return found

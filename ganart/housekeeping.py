@@ -6,7 +6,7 @@ import secrets
 import shutil
 from pathlib import Path
 
-from ganart import dataset, disk, in_use, jobs, notes, workspace
+from ganart import dataset, disk, exported, in_use, jobs, notes, workspace
 from ganart.dataset import Dataset
 from ganart.errors import DatasetError, GanartError, InputError, ModelError
 from ganart.files import replace_with_retry, sweep_abandoned
@@ -158,16 +158,15 @@ def remove(path: Path) -> None:
 
 
 def sweep() -> None:
-    """Delete what a process that was killed while it deleted, prepared or unpacked something has left behind,
+    """Delete what a process left behind that was killed while it deleted, prepared, wrote or unpacked something,
     uploads that nothing was added to for a day, and the oldest answers of very many jobs."""
     sweep_abandoned(workspace.folder("uploads"), "*")
     for kind in disk.KINDS:
         parent = workspace.folder(kind)
         for path in parent.glob(f"{DELETING}*"):
             _erase(path)
-        for pattern in (".preparing-*", ".unpacking-*"):
+        for pattern in (".preparing-*", ".unpacking-*", f"{exported.MAKING}*", "*.tmp-*"):
             sweep_abandoned(parent, pattern)
-    sweep_abandoned(workspace.folder("exports"), ".making-*")
     jobs.forget_oldest()
 
 

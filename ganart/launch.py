@@ -47,7 +47,7 @@ def create(settings: TrainConfig, name: str, initial: Path | None = None) -> Run
 
 
 def _create(settings: TrainConfig, name: str, initial: Path | None = None) -> Run:
-    run = Run(next_folder(name))
+    run = Run(new_folder(name))
     with _whole(run):
         (run.folder / "samples").mkdir(parents=True)
         if initial is not None:
@@ -67,10 +67,17 @@ def _whole(run: Run) -> Iterator[None]:
         raise
 
 
-def next_folder(name: str) -> Path:
-    """Where the next run of this name belongs; for whoever holds the launch lock."""
+def new_folder(name: str) -> Path:
+    """Where the next run of this name belongs; for whoever holds the launch lock. No number is given twice, also
+    where a run was deleted: exports, models and branches that came of it name it."""
+    runs = workspace.folder("runs")
+    last = workspace.folder("locks") / "last-run-number"
     numbers = [int(run.id.split("-")[0]) for run in list_runs()]
-    return workspace.folder("runs") / f"{max(numbers, default=0) + 1:04d}-{name}"
+    with contextlib.suppress(OSError, ValueError):
+        numbers.append(int(last.read_bytes()[:9]))
+    number = max(numbers, default=0) + 1
+    write_atomic(last, b"%d" % number)
+    return runs / f"{number:04d}-{name}"
 
 
 def launch(settings: TrainConfig, name: str, initial: Path | None = None) -> Run:

@@ -17,7 +17,7 @@ import threading
 import zipfile
 from pathlib import Path
 
-from ganart import config, dataset, disk, export, in_use, kept, workspace
+from ganart import config, dataset, disk, export, exported, in_use, kept, workspace
 from ganart.config import TrainConfig
 from ganart.dataset import Dataset
 from ganart.errors import DatasetError, InputError, ModelError, RunError
@@ -28,7 +28,8 @@ SUFFIX = ".ganart"
 PACK_VERSION = 1
 MAX_ENTRIES = 500
 MAX_BYTES = 20_000_000_000
-MAX_TEXT = {".json": 20_000_000, ".jsonl": 100_000_000}  # bytes: a report of 20,000 files, a year of figures
+MAX_TEXT = {".json": 100_000, ".jsonl": 20_000_000}  # bytes: settings; more figures than a run of months writes
+MAX_REPORT = 20_000_000  # bytes of manifest.json: what became of 20,000 files
 CHUNK = 1_000_000
 MOST = {"samples": 400, "checkpoints": 40, "states": 20}  # files of a run, so that it stays under MAX_ENTRIES
 RUN_FILES = (
@@ -65,10 +66,12 @@ PATH = re.compile(r"(?<![^\s“\"'(])(~|[A-Za-z]:)?[/\\]\S")
 # --- out
 
 
-def pack(run: Run, path: Path, *, pictures: bool = True) -> Path:
-    """Write a run that is not at work into one .ganart file, by default with the pictures it learned from.
+def pack(run: Run, path: Path, *, pictures: bool = True, beside: bool = False) -> Path:
+    """Write a run that is not at work into one .ganart file, by default with the pictures it learned from -> where
+    it is.
 
-    A file already there is replaced in one move. Never a path or a name of a person or a computer gets in.
+    A file already there is replaced in one move, or (beside) stays, and this one gets the next free name. Never a
+    path or a name of a person or a computer gets in.
     Raises InputError for a file that cannot be meant, DatasetError where the pictures are gone, RunError while the
     run is at work or where the file cannot be written.
     """
@@ -103,6 +106,8 @@ def pack(run: Run, path: Path, *, pictures: bool = True) -> Path:
         in_use.check_idle(run)
         if run.written_status() != before:
             raise RunError(f"The run {run.id} was at work while it was packed. Pack it again.")
+        if beside:
+            return exported.keep(temporary, path)
         replace_with_retry(temporary, path)
     except ModelError as error:
         raise InputError(f"“{path.name}” could not be opened again: {error}") from error
@@ -183,7 +188,9 @@ def check_entries(entries: list[zipfile.ZipInfo], end: int) -> None:
         beyond = entry.header_offset < 0 or entry.header_offset + entry.file_size > end
         if entry.compress_size != entry.file_size or beyond:
             raise damaged()
-        if entry.file_size > MAX_TEXT.get(Path(entry.filename).suffix, MAX_BYTES):
+        report = entry.filename == "dataset/manifest.json"
+        most = MAX_REPORT if report else MAX_TEXT.get(Path(entry.filename).suffix, MAX_BYTES)
+        if entry.file_size > most:
             raise ModelError(f"“{shown}” in it has {disk.words(entry.file_size)}, more than it can have.")
     total = sum(entry.file_size for entry in entries)
     if total > min(end, MAX_BYTES):  # several entries may share their bytes

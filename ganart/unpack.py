@@ -42,7 +42,7 @@ def unpack(path: Path) -> Run:
             with in_use.launch_lock():
                 placed = _place_dataset(pictures, about["dataset"], digest) if digest else None
                 try:
-                    target = launch.next_folder(about["run"])
+                    target = launch.new_folder(about["run"])
                     replace_with_retry(made, target)
                 except BaseException:
                     if placed:

@@ -352,23 +352,21 @@ def walk() -> np.ndarray:
 @pytest.mark.parametrize("suffix", export.KINDS)
 def test_the_size_is_foretold_within_a_third(folder, walk, suffix):
     for count in (7, 60):
-        part = [[walk[index] for index in some] for some in export.segments_of(suffix, count)]
         real = write(folder / f"a{suffix}", walk[:count], about={}).stat().st_size
-        assert export.estimate(suffix, part, count, 25) == pytest.approx(real, rel=0.3)
+        assert export.estimate(suffix, walk[:count].__getitem__, count, 25, 128**2) == pytest.approx(real, rel=0.3)
 
 
 def test_the_size_of_a_zip_of_tiny_frames_is_foretold_too(folder):
     """Their headers are as large as they are."""
     frames = GREY.repeat(5, 0)[:, :4, :4]
-    part = [[frames[index] for index in some] for some in export.segments_of(".zip", 100)]
     real = write(folder / "a.zip", frames, about={}).stat().st_size
-    assert export.estimate(".zip", part, 100, 25) == pytest.approx(real, rel=0.05)
+    assert export.estimate(".zip", frames.__getitem__, 100, 25, 16) == pytest.approx(real, rel=0.05)
 
 
 @pytest.mark.parametrize("count", [2, 3, 5, 6, 7, 17, 40, 150, 6000])
 @pytest.mark.parametrize("suffix", export.KINDS)
 def test_a_size_is_foretold_from_a_few_frames_of_all_parts(suffix, count):
-    segments = export.segments_of(suffix, count)
+    segments = export.segments_of(suffix, count, 128**2)
     used = [index for part in segments for index in part]
     assert all(0 <= index < count for index in used) and len(used) <= 36
     assert used[0] == 0 and (used[-1] == count - 1 or len(segments) == 1)

@@ -195,6 +195,14 @@ def test_a_dataset_that_is_gone_is_named(store):
 # --- other names
 
 
+def test_the_number_of_a_deleted_run_is_not_given_again(make):
+    """What came of it bears it still: packs, models, branches, links."""
+    make(), housekeeping.delete_run(make("sea"))
+    assert make("sea").id == "0003-sea"
+    (workspace.folder("locks") / "last-run-number").write_text("no number")
+    assert make("sea").id == "0004-sea"
+
+
 def test_a_run_keeps_its_number_and_its_files_under_a_new_name(make):
     target = make()
     renamed = housekeeping.rename_run(target, "sunflowers")
@@ -398,8 +406,15 @@ def test_sweeping_leaves_what_is_there_and_what_is_in_work(make, store):
         (workspace.folder(kind) / prefix).mkdir()
     old = workspace.folder("datasets") / ".unpacking-2"
     old.mkdir()
-    os.utime(old, (0, 0))
+    written = [workspace.folder(kind) / f"{kind}.tmp-7-7" for kind in ("exports", "models")]
+    for path in written:
+        path.write_bytes(bytes(100))
     housekeeping.sweep()
+    assert old.exists() and all(path.exists() for path in written), "somebody may be at work on them"
+    for path in (old, *written):
+        os.utime(path, (0, 0))
+    housekeeping.sweep()
+    assert names("exports") == names("models") == []
     assert names("runs") == [".unpacking-1", target.id]
     assert names("datasets") == [".preparing-1", store.name]
 

@@ -48,8 +48,8 @@ def fill(target: Run) -> Run:
         checkpoint.save_state(path, {"weights": torch.ones(100)}, {"step": 100, "choices": {}})
     for step in (0, 50, 100):
         target.sample_path(step).write_bytes(images.encode(np.full((192, 192, 3), step, np.uint8)))
-        target.append_metrics({"step": step, "loss_D": 1.5})
-        target.append_vitals({"step": step, "gap": 0.5})
+        target.append_metrics({"step": step, "kimg": step / 125, "loss_D": 1.5})
+        target.append_vitals({"step": step, "kimg": step / 125, "gap": 0.5})
     target.log.write_text("Traceback in /home/somebody/ganart\n")
     target.request("stop")
     target.write_status(Status(state="done", step=100, kimg=0.8, total_kimg=0.8, device="cpu", dtype="float32"))
@@ -240,10 +240,21 @@ def test_a_run_without_a_status_arrives_stopped(whole, tmp_path):
 
 
 def test_figures_torn_by_a_crash_travel_as_they_are(whole, tmp_path):
-    torn = b'{"step": 1}\n{"st\n{"step": 2}\n{"step": 3, "lo'
+    torn = b'{"step": 1, "kimg": 1}\n{"st\n{"step": 2, "kimg": 2.0}\n{"step": 3, "lo'
     target = unpack.unpack(changed(whole, tmp_path / "torn.ganart", **{"run/metrics.jsonl": torn}))
     assert (target.folder / "metrics.jsonl").read_bytes() == torn
-    assert target.metrics() == [{"step": 1}, {"step": 2}]
+    assert target.metrics() == [{"step": 1, "kimg": 1}, {"step": 2, "kimg": 2.0}]
+
+
+def test_a_pack_beside_another_leaves_that_as_it_is(there, tmp_path):
+    """A run may come to bear the name of one whose only copy is its pack."""
+    path = tmp_path / "sea.ganart"
+    path.write_bytes(b"the pack before")
+    assert [pack.pack(there, path, pictures=False, beside=True).name for _ in range(2)] == [
+        "sea-2.ganart",
+        "sea-3.ganart",
+    ]
+    assert path.read_bytes() == b"the pack before" and len(list(tmp_path.glob("*.ganart*"))) == 3
 
 
 # --- what is packed
@@ -612,6 +623,7 @@ def test_manifests_that_ganart_did_not_write_are_refused(whole, tmp_path):
         (manifest(whole, files=[{"file": "x", "ok": True, "enlarged": [1]}]), "manifest.json is not one"),
         ({"dataset/manifest.json": b"[]"}, "manifest.json cannot be read"),
         ({"dataset/manifest.json": DEEP}, "manifest.json cannot be read"),
+        ({"dataset/manifest.json": DEEP * 5}, "manifest.json is not one"),
         ({"dataset/manifest.json": None}, "pictures are not whole"),
         ({"dataset/manifest.json": None, "dataset/images-32.npy": None}, "pictures are not whole"),
         (with_json(whole, "pack.json", dataset=None), "pictures are not whole"),
@@ -638,8 +650,8 @@ def test_settings_and_names_that_ganart_did_not_write_are_refused(whole, tmp_pat
         (with_json(whole, "pack.json", dataset=7), "pack.json is not one"),
         (with_json(whole, "pack.json", dataset="a/b"), "not a usable name"),
         (with_json(whole, "pack.json", format="zip"), "pack.json is not one"),
-        ({"pack.json": DEEP}, "pack.json cannot be read"),
-        ({"pack.json": bytes(20_000_001)}, "20 MB, more than it can have"),
+        ({"pack.json": DEEP[:90_000]}, "pack.json cannot be read"),
+        ({"pack.json": DEEP}, "200 KB, more than it can have"),
     ):
         assert_refused(changed(whole, tmp_path / "bad.ganart", **change), re.escape(words))
 
@@ -654,12 +666,20 @@ def test_run_files_that_ganart_did_not_write_are_refused(whole, tmp_path):
         (with_json(whole, "run/status.json", eta_seconds=float("nan")), "eta_seconds is"),
         (with_json(whole, "run/status.json", step=1.5), "step is"),
         ({"run/status.json": b"[]"}, "status.json cannot be read"),
-        ({"run/metrics.jsonl": b'{"step": "x"}\n'}, "has no step"),
-        ({"run/vitals.jsonl": b'{"step": 1}\n{"gap": 1}\n'}, "has no step"),
-        ({"run/metrics.jsonl": b'{"step": 1, "kimg": "x"}\n'}, "holds what is no number"),
+        (with_json(whole, "run/status.json", kimg=1e15), "kimg is"),
+        ({"run/metrics.jsonl": b'{"step": "x", "kimg": 1}\n'}, "does not say when"),
+        ({"run/metrics.jsonl": b'{"step": -1, "kimg": 1}\n'}, "does not say when"),
+        ({"run/vitals.jsonl": b'{"step": 1, "kimg": 1}\n{"gap": 1}\n'}, "does not say when"),
+        ({"run/metrics.jsonl": b'{"step": 1, "kimg": "x"}\n'}, "does not say when"),
+        ({"run/vitals.jsonl": b'{"step": 1, "kimg": null}\n'}, "does not say when"),
+        ({"run/metrics.jsonl": b'{"step": 1, "kimg": 1, "loss_D": null}\n'}, "holds what is no number"),
+        ({"run/metrics.jsonl": b'{"step": 1, "kimg": 1, "loss_D": NaN}\n'}, "holds what is no number"),
+        ({"run/metrics.jsonl": b'{"step": 1, "kimg": 1, "loss_D": 1%b}\n' % (b"0" * 400)}, "what is no number"),
+        ({sheet: png_of(4, 4)}, "not a PNG"),
+        ({sheet: png_of(384, 384)}, "not a PNG"),
+        ({sheet: png_of(192, 192, 1)}, "other colours"),
         ({sheet: png[:40]}, "00000050.png is damaged"),
         ({"run/vitals.jsonl": b'{"step": 1}' + b" " * 200_000}, "too long"),
-        ({"run/metrics.jsonl": DEEP[:90_000] + b"\n"}, "metrics.jsonl cannot be read"),
         ({sheet: b"GIF89a"}, "not a PNG"),
         ({sheet: png[:16] + (60_000).to_bytes(4, "big") + png[20:]}, "not a PNG"),
         ({"run/model.safetensors": state}, "model.safetensors is not a ganart model"),
@@ -670,6 +690,16 @@ def test_run_files_that_ganart_did_not_write_are_refused(whole, tmp_path):
         ({f"{kept}.state.safetensors": b""}, "safetensors header"),
     ):
         assert_refused(changed(whole, tmp_path / "bad.ganart", **change), re.escape(words))
+
+
+def png_of(height: int, width: int, channels: int = 3) -> bytes:
+    return images.encode(np.zeros((height, width, channels), np.uint8))
+
+
+def test_a_run_of_a_million_thousand_pictures_opens(whole, tmp_path):
+    """The longest that there is, and what its last batch went beyond."""
+    change = with_json(whole, "run/status.json", kimg=config.MOST_KIMG + 0.5, total_kimg=config.MOST_KIMG)
+    assert unpack.unpack(changed(whole, tmp_path / "long.ganart", **change)).status().kimg > config.MOST_KIMG
 
 
 def test_what_is_being_unpacked_is_in_no_list(home):

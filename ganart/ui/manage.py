@@ -52,8 +52,8 @@ def run(target: Run) -> None:
             page.go(run=done.id)
 
     def packed() -> None:
-        path = workspace.folder("exports") / f"{target.id}.ganart"
-        if _attempt(pack.pack, target, path) is not None:
+        wanted = workspace.folder("exports") / f"{target.id}{pack.SUFFIX}"
+        if (path := _attempt(lambda: pack.pack(target, wanted, beside=True))) is not None:
             size = disk.words(path.stat().st_size)
             st.session_state.manage_told = f"Packed as exports/{path.name} in the workspace, {size}."
 
