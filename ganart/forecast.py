@@ -10,6 +10,7 @@ import json
 import subprocess
 import time
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 from ganart import cadence, config, detached, launch, workspace
@@ -22,6 +23,9 @@ SHAPES_KIMG, LOOK_KIMG = 40.0, 150.0  # at 64 px: seen until first shapes show, 
 PATIENCE = 3 * 3600, 16 * 3600  # seconds to a good look: up to the first "yes", up to the second "with patience"
 FORECAST_VERSION = 1
 MEMORY_SECONDS = 300.0  # that short memory is believed
+KEPT_SECONDS = 7 * 86400.0  # that any forecast is: it may have been measured beside other work
+FREE = ("preset", "dataset", "dataset_hash", "kimg", "seed", "parent", "initial", "save_seconds")
+FREE += ("lr", "lr_end", "beta1", "beta2", "flip")  # settings that cost no time
 MOST_SECONDS = 120.0  # that measuring may take
 
 
@@ -120,12 +124,15 @@ def duration(seconds: float) -> str:
 
 
 def path_for(settings: TrainConfig) -> Path:
-    """Where the forecast for such a training is kept: the pictures and the length do not matter for it."""
-    values = config.to_dict(
-        dataclasses.replace(settings, dataset="", dataset_hash="", kimg=1.0, seed=0, parent="", initial="")
-    )
-    key = hashlib.sha256(json.dumps([values, FORECAST_VERSION], sort_keys=True).encode()).hexdigest()[:24]
+    """Where the forecast for such a training is kept."""
+    values = [config.to_dict(_as_measured(settings)), FORECAST_VERSION, metadata.version("torch")]
+    key = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:24]
     return workspace.folder("forecasts") / f"{key}.json"
+
+
+def _as_measured(settings: TrainConfig) -> TrainConfig:
+    """The settings with those left out that a step takes no longer for."""
+    return dataclasses.replace(settings, **{name: getattr(TrainConfig, name) for name in FREE})
 
 
 def known(settings: TrainConfig) -> Forecast | None:
@@ -139,8 +146,9 @@ def known(settings: TrainConfig) -> Forecast | None:
         found = None if "error" in values else Forecast(**values)
     except TypeError:
         return None  # of other fields: it was damaged
-    if (found is None or not found.fits) and time.time() - path.stat().st_mtime > MEMORY_SECONDS:
-        return None  # there may be more memory now
+    age = time.time() - path.stat().st_mtime
+    if age > KEPT_SECONDS or (age > MEMORY_SECONDS and (found is None or not found.fits)):
+        return None  # there may be another card by now; or more memory
     if found is None:
         raise (TooLargeError if values.get("memory") else RunError)(str(values["error"]))
     return found
@@ -160,7 +168,7 @@ def begin(settings: TrainConfig) -> subprocess.Popen:
     launch.refuse_if_busy(settings.device)
     path = path_for(settings)
     request = path.with_suffix(".request")
-    write_json(request, config.to_dict(settings))
+    write_json(request, config.to_dict(_as_measured(settings)))
     return detached.start("ganart.trial", request)
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import threading
 import time
 from pathlib import Path
@@ -145,11 +146,26 @@ def put(values: dict | bytes) -> None:
 
 def test_the_pictures_and_the_length_do_not_matter_for_it_and_the_networks_do():
     put(dataclasses.asdict(costly()))
-    for same in ({"dataset": "monet", "dataset_hash": "0" * 64}, {"kimg": 900.0}, {"seed": 7}, {"parent": "a@1"}):
+    for same in (
+        {"dataset": "monet", "dataset_hash": "0" * 64},
+        {"kimg": 900.0, "save_seconds": 5.0},
+        {"seed": 7, "parent": "a@1"},
+        {"lr": 1e-4, "lr_end": 0.1, "beta1": 0.9, "flip": False, "preset": "sketch"},
+    ):
         assert forecast.known(dataclasses.replace(TINY, **same)) == costly()
     others = [{"networks": dataclasses.replace(TINY.networks, width=8)}, {"batch": 16}, {"augment": "full"}]
     for other in others:
         assert forecast.known(dataclasses.replace(TINY, **other)) is None
+
+
+def test_a_forecast_of_last_month_is_measured_again():
+    """Beside other work then, or on another card."""
+    put(dataclasses.asdict(costly()))
+    path = forecast.path_for(TINY)
+    os.utime(path, (time.time() - 6 * 86400,) * 2)
+    assert forecast.known(TINY) == costly()
+    os.utime(path, (time.time() - 8 * 86400,) * 2)
+    assert forecast.known(TINY) is None
 
 
 def test_what_failed_before_is_said_again():
