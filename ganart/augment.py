@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 DRAWS = 12  # uniform numbers that one picture needs
-LUMA = (0.299, 0.587, 0.114)
 TARGET = {"held-out": 0.2, "sign": 0.3}  # see benchmarks/README.md; Karras et al. 2020 have 0.6 for the second
 RAMP_KIMG = 100.0  # p goes from 0 to 1 within this many thousand pictures at the fastest
 MEMORY = 0.9  # share of the old averages that `steer` keeps

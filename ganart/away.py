@@ -34,7 +34,7 @@ def happened(since: float) -> list[tuple[str, str]]:
             "stopped": f"was stopped at {seen}.",
             "failed": f"failed at {seen}. {status.error}",
             "crashed": f"was interrupted at {seen}; resume goes on exactly where it was saved.",
-            "stuck": f"does not answer since {seen}.",
+            "stuck": f"has not answered since {seen}.",
             "paused": f"is paused at {seen}. {status.note}",
         }.get(status.state, f"has come to {seen} and goes on. {status.note}")
         told.append((item.id, sentence.strip()))

@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
 
     command = add("stop", learn.stop, "Stop a run; it saves first.")
     command.add_argument("run")
-    command = add("list", tell.list_all, "All runs and models.")
+    command = add("list", tell.list_all, "All runs, models, datasets and exports.")
     command.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 
     command = add("sample", paint.sample, "A sheet of pictures by their seeds.")

@@ -49,7 +49,7 @@ class IntakeConfig:
 class NetworkConfig:
     """The shape of a G and its D; it is all that a model file needs to be built again.
 
-    size: side of the pictures in pixels; 28 is the MNIST pair of the original article, the others are the
+    size: side of the pictures in pixels; 28 is the MNIST pair of the article (see `networks`), the others are the
         DCGAN family that starts from a 4x4 map and doubles.
     channels: 1 (grey) or 3 (colour).
     z_dim: length of the latent vector.
@@ -185,7 +185,7 @@ class TrainConfig:
         need(whole(self.penalty_every, 1, 64), "The penalty is taken every 1 to 64 steps.")
         need(
             self.networks.d_norm != "batch" or (self.loss != "rpgan" and not self.gamma),
-            "rpgan and gamma need a D without BatchNorm, with which it does not judge each picture by itself.",
+            "rpgan and gamma need a D without BatchNorm, which mixes the pictures of a whole batch.",
         )
         need(
             whole(self.batch, 2, 4096),

@@ -50,7 +50,8 @@ def light(findings: list[Finding]) -> str:
 def examine(figures: list[dict], vitals: list[dict], settings: TrainConfig, pictures: int) -> list[Finding]:
     """What a run's figures and signs say now, the worst first.
 
-    figures, vitals: all lines of metrics.jsonl and vitals.jsonl, oldest first. pictures: how many it trains on.
+    figures, vitals: lines of metrics.jsonl and vitals.jsonl, oldest first, as `Run` gives them. pictures: how many
+    it trains on.
     """
     vitals = [line for line in vitals if line.keys() >= NEEDED]
     found = [

@@ -1,10 +1,12 @@
 """What is exported into the workspace: a file comes whole, under a name that none has yet. Imports no torch."""
 
+import contextlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ganart import in_use, workspace
+from ganart import export, in_use, workspace
 from ganart.files import discard, replace_with_retry
 
 MAKING = ".making-"  # the beginning of the name of what is not whole yet
@@ -18,6 +20,16 @@ def making(name: str) -> Iterator[Path]:
         yield hidden
     finally:
         discard(hidden)
+
+
+def list_exports() -> list[tuple[Path, os.stat_result]]:
+    """What is whole, newest first; not what is being written or deleted just now."""
+    found = []
+    for path in workspace.folder("exports").iterdir():
+        if path.suffix in (*export.KINDS, ".ganart") and not path.name.startswith("."):
+            with contextlib.suppress(OSError):  # deleted meanwhile
+                found.append((path, path.stat()))
+    return sorted(found, key=lambda item: item[1].st_mtime_ns, reverse=True)
 
 
 def keep(whole: Path, wanted: Path) -> Path:

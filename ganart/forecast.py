@@ -24,8 +24,10 @@ PATIENCE = 3 * 3600, 16 * 3600  # seconds to a good look: up to the first "yes",
 FORECAST_VERSION = 1
 MEMORY_SECONDS = 300.0  # that short memory is believed
 KEPT_SECONDS = 7 * 86400.0  # that any forecast is: it may have been measured beside other work
-FREE = ("preset", "dataset", "dataset_hash", "kimg", "seed", "parent", "initial", "save_seconds")
-FREE += ("lr", "lr_end", "beta1", "beta2", "flip")  # settings that cost no time
+FREE = (  # settings that cost no time
+    *("preset", "dataset", "dataset_hash", "kimg", "seed", "parent", "initial", "save_seconds"),
+    *("lr", "lr_end", "beta1", "beta2", "flip"),
+)
 MOST_SECONDS = 120.0  # that measuring may take
 
 

@@ -1,11 +1,7 @@
 """Files that nobody vouches for: what a folder, a zip or an upload holds."""
 
-import contextlib
 import os
-import re
-import shutil
 import stat
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +9,6 @@ from ganart import archive, workspace
 from ganart.archive import LINK, Entry
 from ganart.decode import HEIC_PHOTO, SUFFIXES, too_large
 from ganart.errors import DatasetError
-from ganart.files import sweep_abandoned
 from ganart.limits import limits
 
 MIN_PICTURES = 8
@@ -115,42 +110,3 @@ def _display(name: str) -> str:
     """A file's name fit for a report: printable, 120 characters at most."""
     plain = "".join(c if c.isprintable() else "?" for c in name.encode("utf-8", "replace").decode())
     return plain if len(plain) <= 120 else "…" + plain[-119:]
-
-
-@contextlib.contextmanager
-def spooled(files: list) -> Iterator[Path]:
-    """Uploaded files, each with `.name` and `.getbuffer()`, as a source on the disk for as long as the block runs.
-
-    Yields the zip where one zip was uploaded, else a folder named as the uploaded one. Names are data from a
-    browser: they are kept only as far as they are harmless.
-    """
-    sweep_abandoned(workspace.folder("uploads"), "*")
-    spool = Path(tempfile.mkdtemp(dir=workspace.folder("uploads")))
-    try:
-        source = spool
-        for number, file in enumerate(files):
-            parts = [_harmless(part) for part in re.split(r"[/\\]", file.name) if part not in ("", ".", "..")]
-            target = spool.joinpath(*(parts or ["file"]))
-            if target.exists() or any(parent.is_file() for parent in target.parents):
-                target = spool / f"again-{number}" / target.name  # no two files share the number
-            try:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(file.getbuffer())
-            except OSError as error:
-                raise DatasetError(
-                    f"The upload could not be kept ({error.strerror}). Make room on the disk and drop it again."
-                ) from error
-            if len(files) == 1 and target.suffix.lower() == ".zip":
-                source = target
-        tops = list(spool.iterdir())
-        if len(tops) == 1 and tops[0].is_dir():
-            source = tops[0]
-        yield source
-    finally:
-        shutil.rmtree(spool, ignore_errors=True)
-
-
-def _harmless(part: str) -> str:
-    """One part of a path without anything that a file system could take amiss."""
-    plain = re.sub(r"[^\w .()+,=@&!-]", "_", part)
-    return plain.encode()[-150:].decode(errors="ignore").strip(". ") or "file"

@@ -46,8 +46,9 @@ def gradient_penalty(logits: Tensor, pictures: Tensor, gamma: float | Tensor) ->
     """gamma / 2 times the mean squared norm of the gradient of each logit in its picture or pictures: R1 on real
     ones, R2 on fakes (Mescheder et al. 2018, arXiv:1801.04406, equation 9).
 
-    pictures: (N, C, H, W), from which `logits`, (N,) or fewer where D packs, were computed. D must judge them
-    independently of each other. The result can be differentiated again.
+    pictures: (N, C, H, W), from which `logits`, (N,) or fewer where D packs, were computed. Where D looks at
+    groups of them, as with minibatch standard deviation, it is the gradient of the sum over a group (as StyleGAN2
+    has it: Karras et al. 2020, arXiv:1912.04958). The result can be differentiated again.
     """
     (gradient,) = torch.autograd.grad(logits.float().sum(), pictures, create_graph=True)
     return 0.5 * gamma * gradient.float().square().sum() / len(logits)

@@ -1,8 +1,9 @@
 """The two networks: G turns a latent vector into a picture, D tells pictures from the dataset from G's.
 
-One family for every size. A 28 px pair is the one of the original MNIST article, layer by layer; the others
-are the DCGAN of Radford et al. 2016 (arXiv:1511.06434) with 4x4 stride-2 kernels, which divide evenly and so
-leave no checkerboard (distill.pub/2016/deconv-checkerboard).
+One family for every size. The 28 px pair, which the code calls that of the article, is layer by layer the one of
+Flux's DCGAN for MNIST (github.com/FluxML/model-zoo, vision/dcgan_mnist; there with 100 latent values). The others
+are the DCGAN of Radford et al. 2016 (arXiv:1511.06434) with 4x4 stride-2 kernels, which divide evenly and so leave
+no checkerboard (distill.pub/2016/deconv-checkerboard).
 """
 
 import math

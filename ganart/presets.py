@@ -70,7 +70,7 @@ PRESETS: dict[str, TrainConfig] = {
     ),
 }
 DESCRIPTIONS = {
-    "mnist-seed": "The handwritten-digits pair of the original article, unchanged. For 28 px grey pictures.",
+    "mnist-seed": "A classic pair for handwritten digits (Flux's DCGAN for MNIST) as it is; for 28 px grey.",
     "mnist-best": "The same G for digits, with a stronger D and a steadier training: fewer broken digits.",
     "sketch": "Small and quick, for a computer without a graphics card: a first look within a coffee.",
     "art": "Paintings, photographs, drawings: 100 to 5,000 pictures at 32 to 256 px, on a graphics card.",

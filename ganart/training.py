@@ -227,6 +227,7 @@ def _judge(
     both = torch.cat([batch.real, fake.to(batch.real.dtype)])
     both.requires_grad_(batch.gamma is not None and settings.penalty == "exact")
     shown = seen(both, batch.draws_D)
+    again = copy.deepcopy(dropout)  # its next masks, for pictures that were moved: dropout is no slope
     if settings.networks.d_norm == "batch":  # statistics of real and fake must not mix
         with precision():
             logits = torch.cat([D(shown[:size], dropout), D(shown[size:], dropout)])
@@ -241,7 +242,7 @@ def _judge(
         assert batch.signs is not None  # drawn for this penalty
         moved = seen(both + DISTANCE * batch.signs, batch.draws_D)
         with precision():
-            penalty = losses.approximate_penalty(logits, D(moved, dropout), DISTANCE, 2 * batch.gamma)
+            penalty = losses.approximate_penalty(logits, D(moved, again), DISTANCE, 2 * batch.gamma)
     return of_D(*logits.chunk(2)), penalty, logits
 
 

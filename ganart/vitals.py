@@ -29,7 +29,7 @@ def measure(training: Training, settings: TrainConfig, pictures: Pictures, G: Ge
     """The signs by name. G: the generator that draws sheets, in eval mode.
 
     overfitting: how much higher D rates what it trained on than held-out pictures, as a share of its distance
-        from real to fake, 0 … 1 (r_v of Karras et al. 2020, arXiv:2006.06676, equation 1); missing without
+        from real to fake, -1 … 1 (r_v of Karras et al. 2020, arXiv:2006.06676, equation 1); missing without
         held-out pictures, or where D does not rate real ones above fakes.
     telling: share of pairs of a real picture and a fake that D puts in the right order, 0 … 1; about 0.5 where
         it does not tell them apart.

@@ -206,19 +206,24 @@ def test_a_workspace_that_cannot_be_written_is_one_line(refused, tmp_path, monke
     assert "GANART_HOME" in refused("prepare", picture_folder(8), "--size", 32)
 
 
-def test_list_names_runs_and_models(ganart, tiny_run):
+def test_list_names_all_that_other_commands_take(ganart, tiny_run, store):
     card = models.find_model("tiny").card()
+    (workspace.folder("exports") / "walk.gif").write_bytes(bytes(1500))
+    (workspace.folder("exports") / ".making-x.gif").write_bytes(bytes(9))
     answer = ganart("list", "--json")
     assert answer.json() == {
         "runs": [{"id": "0001-tiny", "state": "stopped", "step": 40, "kimg": 2.56}],
         "models": [{"name": "0001-tiny", "hash": card.hash, "size": 32, "channels": 3}],
+        "datasets": [{"name": "store", "pictures": 10, "size": 32, "channels": 3}],
+        "exports": [{"name": "walk.gif", "bytes": 1500}],
     }
     words = ganart("list")
     assert words.status == 0 and "0001-tiny" in words.out and "stopped" in words.out
+    assert "10 pictures" in words.out and "walk.gif" in words.out and "1.5 KB" in words.out
 
 
 def test_list_of_an_empty_workspace(ganart):
-    assert ganart("list", "--json").json() == {"runs": [], "models": []}
+    assert ganart("list", "--json").json() == {"runs": [], "models": [], "datasets": [], "exports": []}
     assert "python -m ganart train" in ganart("list").out
 
 

@@ -5,7 +5,6 @@ import gzip
 import hashlib
 import io
 import os
-import re
 import shutil
 import signal
 import struct
@@ -17,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganart import dataset, decoders, intake, mnist, selection, workspace
+from ganart import dataset, decoders, mnist, selection, workspace
 from ganart.config import IntakeConfig
 from ganart.errors import DatasetError, InputError
 from ganart.limits import limits
@@ -461,75 +460,6 @@ def test_a_page_that_goes_away_leaves_no_folder_and_no_process(tmp_path, process
         dataset.prepare(folder, SMALL, progress=progress)
     assert list(workspace.folder("datasets").iterdir()) == []
     assert processes and all(process.poll() is not None for process in processes)
-
-
-# --- uploads
-
-
-class Upload(io.BytesIO):
-    """As streamlit hands over a file: bytes and a name from the browser."""
-
-    def __init__(self, name: str, data: bytes = b"data") -> None:
-        super().__init__(data)
-        self.name = name
-
-
-def spool(names: list[str]) -> tuple[Path, dict[str, bytes]]:
-    """Spool files of these names -> the source, and what lay in the workspace while it did."""
-    uploads = [Upload(name, b"content %d" % number) for number, name in enumerate(names)]
-    with intake.spooled(uploads) as source:
-        root = workspace.folder("uploads")
-        assert root in source.parents
-        found = {str(p.relative_to(root)): p.read_bytes() for p in workspace.home().rglob("*") if p.is_file()}
-    assert list(root.iterdir()) == [], "the spool was left behind"
-    return source, found
-
-
-@pytest.mark.parametrize(
-    "names",
-    [
-        [
-            "../../x.jpg",
-            "C:\\evil.png",
-            "",
-            "a/../../b.png",
-            "/etc/passwd",
-            "..",
-            "a\0b.png",
-            "con\n.png",
-            "~/.ssh",
-        ],
-        ["same.png", "same.png", "same.png"],
-        ["same.png", "2-same.png", "same.png"],
-        ["a.png", "a.png/b.png", "a.png/b.png"],
-        ["a/b.png", "a"],
-        ["画" * 120 + ".jpg"],
-        ["deep/" * 60 + "x.png"],
-    ],
-    ids=["hostile", "same", "same-as-renamed", "file-and-folder", "folder-and-file", "long", "deep"],
-)
-def test_uploads_stay_inside_their_folder_and_none_is_lost(names, tmp_path):
-    before = {p for p in tmp_path.rglob("*") if p.is_file()}
-    _, found = spool(names)
-    assert sorted(found.values()) == sorted(b"content %d" % number for number in range(len(names)))
-    assert {p for p in tmp_path.rglob("*") if p.is_file()} == before
-
-
-def test_an_uploaded_folder_keeps_its_name_and_its_tree():
-    source, found = spool(["Van Gogh/a.png", "Van Gogh/late/b.png"])
-    assert source.name == "Van Gogh"
-    assert {re.sub(r"^[^/]+/", "", name) for name in found} == {"Van Gogh/a.png", "Van Gogh/late/b.png"}
-
-
-def test_one_uploaded_zip_is_the_source():
-    assert spool(["art.ZIP"])[0].name == "art.ZIP"
-    assert spool(["art.zip", "more.zip"])[0].name != "art.zip"
-
-
-def test_uploads_are_removed_also_when_preparing_fails():
-    with pytest.raises(DatasetError), intake.spooled([Upload("words.txt")]) as source:
-        dataset.prepare(source, SMALL)
-    assert list(workspace.folder("uploads").iterdir()) == []
 
 
 # --- MNIST

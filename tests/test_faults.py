@@ -595,7 +595,6 @@ OWN = {  # what writes by other means than `files`: what has no name of its own 
     "ganart.video": {"write"},
     "ganart.pack": {"pack", "_store_file"},
     "ganart.unpack": {"_extract"},
-    "ganart.intake": {"spooled"},
     "ganart.receive": {"_append"},
     "ganart.trial": {"measure"},
     "ganart.detached": {"start"},

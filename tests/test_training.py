@@ -167,10 +167,12 @@ def test_a_penalty_every_four_steps_counts_four_times(store, settings):
         assert torch.equal(a, b)
 
 
-def test_the_approximate_penalty_pulls_at_D_as_hard_as_the_exact_one(store, settings):
+@pytest.mark.parametrize("drop", [0.0, 0.25])
+def test_the_approximate_penalty_pulls_at_D_as_hard_as_the_exact_one(store, settings, drop):
     """The penalty grows with the square of D's last weights, so along them its slope is twice its value; over
     60 x 16 draws of signs that is known to about 5 %."""
     exact = free(settings, loss="rpgan", gamma=500.0)  # so that the penalty outweighs the loss
+    exact = dataclasses.replace(exact, networks=dataclasses.replace(exact.networks, d_dropout=drop))
     approximate = dataclasses.replace(exact, penalty="approximate")
     pictures = batches.Pictures(store, "cpu")
     state = training.build(exact, {})

@@ -13,9 +13,10 @@ from ganart.errors import GanartError, InputError
 
 
 def list_all(options: argparse.Namespace) -> None:
-    from ganart import models
+    from ganart import exported, models
 
-    runs, listed = [], []
+    runs: list[dict] = []
+    listed: list[dict] = []
     for item in run.list_runs():
         status = item.status()
         runs.append({"id": item.id, "state": status.state, "step": status.step, "kimg": status.kimg})
@@ -27,14 +28,24 @@ def list_all(options: argparse.Namespace) -> None:
             continue
         networks = card.networks
         listed.append({"name": model.id, "hash": card.hash, "size": networks.size, "channels": networks.channels})
+    stores: list[dict] = [
+        {"name": s.name, "pictures": s.count, "size": s.settings.size, "channels": s.channels}
+        for s in dataset.list_datasets()
+    ]
+    files: list[dict] = [{"name": path.name, "bytes": facts.st_size} for path, facts in exported.list_exports()]
     if options.json:
-        print(json.dumps({"runs": runs, "models": listed}))
+        print(json.dumps({"runs": runs, "models": listed, "datasets": stores, "exports": files}))
         return
     for line in runs:
         print(f"run    {line['id']:32} {line['state']:10} {line['kimg']:.1f} kimg")
+    colours = {3: "colour", 1: "grey"}
     for line in listed:
-        colours = "colour" if line["channels"] == 3 else "grey"
-        print(f"model  {line['name']:32} {line['size']} px {colours}")
+        print(f"model  {line['name']:32} {line['size']} px {colours[line['channels']]}")
+    for line in stores:
+        form = f"{line['size']} px {colours[line['channels']]}"
+        print(f"dataset {line['name']:31} {form}, {line['pictures']:,} pictures")
+    for line in files:
+        print(f"export {line['name']:32} {disks.words(line['bytes'])}")
     if not runs:
         print("No runs yet. Start one with: python -m ganart train FOLDER")
 
@@ -89,6 +100,8 @@ def _describe(thing: str) -> dict:
         "kimg": card.kimg,
         "dataset": card.dataset,
         "config": card.recipe,
+        "figures": card.figures,
+        "about": card.about,
     }
 
 

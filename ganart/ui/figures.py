@@ -65,7 +65,10 @@ def _likeness(lines: list[dict], settings: TrainConfig) -> None:
     st.caption("How far painted pictures are from pictures that the network has never seen; lower is better.")
     if "overfitting" in measured[-1]:
         share = max(0.0, measured[-1]["overfitting"])
-        st.caption(f"The critic knows your training pictures {share:.0%} by heart.")
+        st.caption(
+            f"The critic rates your training pictures above unseen ones, by {share:.0%} of its distance from real "
+            "to painted ones: so far it knows them by heart."
+        )
 
 
 def _chart(

@@ -1,13 +1,11 @@
 """The making of a film beside the page, the film on the screen, the files that were made before."""
 
-import contextlib
-import os
 import shutil
 from pathlib import Path
 
 import streamlit as st
 
-from ganart import disk, export, film, filmconfig, jobs, loaded, loops, recipes, reopen, workspace
+from ganart import disk, export, exported, film, filmconfig, jobs, loaded, loops, recipes, reopen, workspace
 from ganart.jobs import Job
 from ganart.models import Model
 from ganart.ui import choose, manage, moving, page, studio, timeline, words
@@ -48,17 +46,8 @@ def _exported(result: dict) -> Path | None:
     """The film that a job has made, whatever it is called by now; None where it is gone, even if another one has
     its name."""
     made = result.get("written"), result["bytes"]
-    return next((path for path, facts in _files() if (facts.st_mtime_ns, facts.st_size) == made), None)
-
-
-def _files() -> list[tuple[Path, os.stat_result]]:
-    """The exports that are whole, newest first; not what is being written or deleted just now."""
-    found = []
-    for path in workspace.folder("exports").iterdir():
-        if path.suffix in (*export.KINDS, ".ganart") and not path.name.startswith("."):
-            with contextlib.suppress(OSError):  # deleted meanwhile
-                found.append((path, path.stat()))
-    return sorted(found, key=lambda item: item[1].st_mtime_ns, reverse=True)
+    found = exported.list_exports()
+    return next((path for path, facts in found if (facts.st_mtime_ns, facts.st_size) == made), None)
 
 
 def show(model: Model) -> None:
@@ -158,7 +147,7 @@ def size(model: Model, asked: Asked) -> None:
 
 def earlier() -> None:
     """The files that were made before, with their menus."""
-    if not (files := _files()):
+    if not (files := exported.list_exports()):
         return
     with st.expander(f"Made before ({len(files)})", icon=":material/folder:"):
         for path, facts in files[:MOST_EARLIER]:

@@ -63,7 +63,7 @@ def _recipe(store: Dataset, device: str) -> TrainConfig:
             required=True,
             format_func=WIDTHS.__getitem__,
             key=f"width-{name}",  # each recipe has its own usual one
-            help="How much it has room for. Medium suits a laptop, large a graphics card; each takes about four "
+            help="How much it has room for. Medium suits a laptop, large a graphics card; each takes two to three "
             "times as long as the one before.",
         )
     return preset
