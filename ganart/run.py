@@ -175,11 +175,6 @@ class Run:
         """Lines of the signs of health, likewise; what they hold: `ganart.vitals`."""
         return jsonlines.read(self.folder / "vitals.jsonl")
 
-    def last_look(self) -> int | None:
-        """The step of the last line of signs of health."""
-        lines = self.vitals()
-        return lines[-1]["step"] if lines else None
-
     def append_vitals(self, values: dict) -> None:
         """For the trainer: add one line of signs of health."""
         append_line(self.folder / "vitals.jsonl", values)

@@ -127,6 +127,7 @@ def _go_on(target: Run, settings: TrainConfig, store: Dataset, reporter: Reporte
             bar.update()
             reporter.tick()
             figures, sheet, look, kept = [each.due(training.step) for each in cadences]
+            kept = kept or training.step == settings.total_steps
             if figures:
                 _log_figures(target, settings, training, reporter, sums / counted)
                 sums, counted = torch.zeros_like(sums), 0
@@ -147,13 +148,10 @@ def _go_on(target: Run, settings: TrainConfig, store: Dataset, reporter: Reporte
                 saved = time.monotonic()
     reporter.tick("stopping", now=True)
     G = sampling_generator(training, settings)
-    if state == "done" and training.step not in target.checkpoints():
-        distance = vitals.held_out_distance(pictures, settings, G)
-        if target.last_look() != training.step:
-            _look(target, settings, training, pictures, G, distance)
-        keep(training, settings, target, store, G, distance)
-    else:
+    if state == "stopped":
         save(training, settings, target, store, G)
+    elif training.step not in target.checkpoints():  # it was at its end already, and that is not kept
+        keep(training, settings, target, store, G, vitals.held_out_distance(pictures, settings, G))
     write_sheet(training, settings, target, G)
     reporter.tick(state, now=True)
     return state

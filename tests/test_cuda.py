@@ -142,7 +142,7 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(exact, name, monkeypatc
     one, other = (checkpoint.load_state(target.state)[0] for target in (whole, halves))
     assert one.keys() == other.keys()
     assert all(torch.equal(one[key], other[key]) for key in one)
-    assert halves.status().device == "cuda" and halves.last_look() == 40
+    assert halves.status().device == "cuda" and halves.vitals()[-1]["step"] == 40
 
 
 def test_a_state_of_the_card_goes_on_on_the_processor():

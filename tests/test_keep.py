@@ -343,7 +343,7 @@ def test_a_name_alone_makes_a_branch(ganart, done):
 def test_a_branch_of_a_run_from_elsewhere_has_a_name(ganart, done, tmp_path):
     done.folder.rename(tmp_path / "sunflowers")
     assert ganart("resume", tmp_path / "sunflowers", "--kimg", 2.6).status == 0
-    assert [item.id for item in run.list_runs()] == ["0001-sunflowers"]
+    assert [item.id for item in run.list_runs()] == ["0002-sunflowers"]
 
 
 def test_a_branch_of_a_run_that_crashed_starts_where_its_state_is(done):

@@ -389,6 +389,7 @@ def test_the_best_model_is_the_checkpoint_nearest_to_the_held_out_pictures(
     target = launch.create(changed, "best")
     assert train.work(target) == "done"
     distances = {line["step"]: line["distance"] for line in target.vitals() if "distance" in line}
+    assert list(distances) == list(target.checkpoints()) and max(distances) == target.config().total_steps
     assert len(distances) >= 4
     told = checkpoint.load_state(target.state)[1]["history"]["best"]
     assert told["distance"] == pytest.approx(min(distances.values())) and told["error"] > 0

@@ -84,7 +84,7 @@ def _progress(job: Job, was_active: bool) -> None:
         return
     share = min(1.0, status.done / status.total) if status.total else 0.0
     told = "Waiting for other work …" if status.state == "waiting" else "Getting ready …"
-    if status.total:
+    if status.done:  # until then an even pace may be sought
         told = f"Painting: {status.done:,} of {status.total:,} frames"
     with st.container(horizontal=True, vertical_alignment="center"):
         st.progress(share, told)
