@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import re
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,7 @@ from ganart import config, decoders, intake, mnist, selection, workspace
 from ganart.config import IntakeConfig
 from ganart.decoders import Progress
 from ganart.errors import DatasetError, InputError
-from ganart.files import flush_folder, read_json, replace_with_retry, sweep_abandoned, write_json
+from ganart.files import building, flush_folder, read_json, replace_with_retry, sweep_abandoned, write_json
 
 MANIFEST_VERSION = 1
 FEW_PICTURES = 500
@@ -231,8 +230,8 @@ def _building() -> Iterator[Path]:
     parent = workspace.folder("datasets")
     sweep_abandoned(parent, ".preparing-*")
     try:
-        with tempfile.TemporaryDirectory(dir=parent, prefix=".preparing-") as temporary:
-            build = Path(temporary) / "store"
+        with building(parent, ".preparing-") as folder:
+            build = folder / "store"
             build.mkdir()
             yield build
     except OSError as error:
@@ -290,14 +289,18 @@ def _made_from(name: str, free: str) -> bool:
 
 
 def _write_images(path: Path, rows: Path, order: list[int], size: int, channels: int) -> None:
-    """Copy the kept rows into the final array, a chunk at a time, so that memory does not grow with the store."""
-    count = rows.stat().st_size // (size * size * 3)
-    source = np.memmap(rows, np.uint8, "r", shape=(count, size, size, 3))
+    """Copy the kept rows into the final array, a chunk at a time, so that memory does not grow with the store.
+
+    Without memory maps: on a full disk one that is written would kill the process, and Windows deletes no file
+    that one is left of."""
     header = {"descr": "|u1", "fortran_order": False, "shape": (len(order), size, size, channels)}
-    with path.open("wb") as target:  # plain writes: on a full disk a memory map would kill the process
+    with rows.open("rb") as source, path.open("wb") as target:
         np.lib.format.write_array_header_1_0(target, header)
         for start in range(0, len(order), 256):
-            chunk = source[order[start : start + 256]]
+            chunk = np.empty((len(order[start : start + 256]), size, size, 3), np.uint8)
+            for place, row in enumerate(order[start : start + 256]):
+                source.seek(row * size * size * 3)
+                source.readinto(chunk[place].data)
             if channels == 1:  # luma weights of ITU-R BT.601, as Pillow's "L"
                 chunk = (chunk @ np.array([0.299, 0.587, 0.114]) + 0.5).astype(np.uint8)[..., None]
             target.write(chunk.tobytes())

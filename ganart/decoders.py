@@ -21,6 +21,16 @@ from ganart.errors import DatasetError
 from ganart.limits import Limits, limits
 
 Progress = Callable[[int, int], None]
+AWAKE = 5.0  # seconds between two looks at a process; where they are more, the computer slept
+
+
+def _python() -> tuple[str, dict[str, str]]:
+    """The interpreter, and what it has to find in its environment. On Windows that of a virtual environment only
+    starts another process, whose memory nobody would watch; `multiprocessing` goes round it as well."""
+    base = getattr(sys, "_base_executable", sys.executable)
+    if os.name == "nt" and base != sys.executable:
+        return base, {"__PYVENV_LAUNCHER__": sys.executable}
+    return sys.executable, {}
 
 
 class Decoder:
@@ -29,7 +39,8 @@ class Decoder:
     def __init__(self, most: Limits | None = None) -> None:
         self.most = most or limits()
         self.process: subprocess.Popen[str] | None = None
-        self.deadline: float | None = None  # of the picture in work, on the monotonic clock
+        self.begun: tuple[float, float] | None = None  # when the picture in work was, and `slept` then
+        self.slept = 0.0  # seconds that the computer slept, which count for no picture
         self.ended_for = ""  # why the watch ended the process
         self.status: int | None = None  # with which the last process ended
 
@@ -37,14 +48,14 @@ class Decoder:
         """The decoder's answer to a job; a crash, a hang or a hunger for memory is an answer with its reason."""
         process = self.process or self._start()
         assert process.stdin and process.stdout  # both are pipes
-        self.deadline = time.monotonic() + self.most.seconds
+        self.begun = time.monotonic(), self.slept
         try:
             process.stdin.write(json.dumps(job) + "\n")
             process.stdin.flush()
             line = process.stdout.readline()
         except OSError:
             line = ""
-        self.deadline = None
+        self.begun = None
         answer = _answer(line, job)
         if answer is None:
             self.close()
@@ -53,14 +64,15 @@ class Decoder:
 
     def _start(self) -> subprocess.Popen[str]:
         self.ended_for = ""
+        program, told = _python()
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "ganart.decode"],
+            [program, "-P", "-m", "ganart.decode"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # libtiff writes its complaints there; ours come as answers
             text=True,
             encoding="utf-8",
-            env={**os.environ, "PYTHONPATH": str(workspace.CHECKOUT), "OMP_NUM_THREADS": "1"},
+            env={**os.environ, **told, "PYTHONPATH": str(workspace.CHECKOUT), "OMP_NUM_THREADS": "1"},
         )
         threading.Thread(target=self._watch, args=(self.process,), daemon=True).start()
         return self.process
@@ -68,7 +80,7 @@ class Decoder:
     def _why(self) -> str:
         if self.ended_for:
             return self.ended_for
-        if self.status == -getattr(signal, "SIGXCPU", -1):
+        if hasattr(signal, "SIGXCPU") and self.status == -signal.SIGXCPU:
             return self._too_slow()
         return "made the decoder stop"
 
@@ -81,10 +93,13 @@ class Decoder:
         The process limits itself as well, where the system knows how; this holds everywhere.
         """
         try:
-            watched = psutil.Process(process.pid)
+            watched, looked = psutil.Process(process.pid), time.monotonic()
             while process.poll() is None:
-                deadline = self.deadline
-                if deadline is not None and time.monotonic() > deadline:
+                now, begun = time.monotonic(), self.begun
+                if now - looked > AWAKE:
+                    self.slept += now - looked
+                looked = now
+                if begun is not None and now - begun[0] - (self.slept - begun[1]) > self.most.seconds:
                     self.ended_for = self._too_slow()
                 elif watched.memory_info().rss > self.most.memory:
                     self.ended_for = too_hungry()

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import json
 import os
+import secrets
 import shutil
 import threading
 import time
@@ -157,6 +158,21 @@ def read_json(path: Path) -> dict | None:
         else:
             return value if isinstance(value, dict) else None
     return None
+
+
+@contextlib.contextmanager
+def building(parent: Path, prefix: str) -> Iterator[Path]:
+    """A new folder in `parent` to build something in; behind the block it is deleted, with what was not moved out.
+
+    Not one of `tempfile`'s: on Windows those are closed to all but who made them, and what is moved out stays so,
+    on another computer as well.
+    """
+    folder = parent / f"{prefix}{secrets.token_hex(8)}"
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def sweep_temporary(folder: Path, seconds: float = 60.0) -> None:

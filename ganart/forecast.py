@@ -18,6 +18,7 @@ from ganart.config import TrainConfig
 from ganart.errors import RunError
 from ganart.files import read_json, write_json
 
+MEASURING = ".measuring-"  # the beginning of the name of a folder that is measured in
 BUDGETS = {"Coffee": 15 * 60, "Lunch": 60 * 60, "Overnight": 8 * 3600}  # seconds
 SHAPES_KIMG, LOOK_KIMG = 40.0, 150.0  # at 64 px: seen until first shapes show, until it is a good look
 PATIENCE = 3 * 3600, 16 * 3600  # seconds to a good look: up to the first "yes", up to the second "with patience"

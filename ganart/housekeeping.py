@@ -6,7 +6,7 @@ import secrets
 import shutil
 from pathlib import Path
 
-from ganart import dataset, disk, exported, in_use, jobs, notes, workspace
+from ganart import dataset, disk, exported, forecast, in_use, jobs, notes, workspace
 from ganart.dataset import Dataset
 from ganart.errors import DatasetError, GanartError, InputError, ModelError
 from ganart.files import replace_with_retry, sweep_abandoned
@@ -115,7 +115,8 @@ def rename_export(file: str, new: str) -> Path:
         stem = new[: -len(path.suffix)] if path.suffix and new.lower().endswith(path.suffix.lower()) else new
         target = path.with_name(_plain(stem) + path.suffix)
         if target != path:
-            _move(path, _free(target))
+            same = target.name.casefold() == path.name.casefold() and target.exists() and target.samefile(path)
+            _move(path, target if same else _free(target))  # some disks do not tell film.gif from Film.gif
     return target
 
 
@@ -167,6 +168,7 @@ def sweep() -> None:
             _erase(path)
         for pattern in (".preparing-*", ".unpacking-*", f"{exported.MAKING}*", "*.tmp-*"):
             sweep_abandoned(parent, pattern)
+    sweep_abandoned(workspace.folder("forecasts"), f"{forecast.MEASURING}*")
     jobs.forget_oldest()
 
 

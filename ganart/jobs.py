@@ -23,7 +23,7 @@ from ganart import detached, workspace
 from ganart.errors import RunError
 from ganart.files import read_json, write_json
 
-LETTING_GO_SECONDS = 20.0
+LETTING_GO_SECONDS = 5.0  # that a job which was called off is waited for
 STARTING_SECONDS = 30.0  # importing torch takes a while on a cold disk
 MOST = 300  # answers that are kept
 Progress = Callable[[int, int], None]
@@ -99,21 +99,32 @@ def find(request: dict) -> Job:
 
 
 def begin(request: dict) -> Job:
-    """Have it done, unless it is done or under way already. request: {kind, …}, a kind of `work.KINDS`."""
-    job = find(request)
-    with filelock.FileLock(workspace.folder("locks") / "jobs.lock"):
-        status, deadline = job.status(), time.monotonic() + LETTING_GO_SECONDS
-        while status is not None and status.active and job.cancelled() and time.monotonic() < deadline:
-            time.sleep(0.1)  # it was let go, and ends at its next look
-            status = job.status()
-        if status is not None and (status.active or status.state == "done"):
-            return job
-        shutil.rmtree(job.folder, ignore_errors=True)
-        job.folder.mkdir(exist_ok=True)
-        write_json(job.folder / "request.json", request)
-        job.write(JobStatus())
-        detached.start("ganart.work", job.folder, log=job.folder / "log.txt", OMP_NUM_THREADS="1")
+    """Have it done, unless it is done or under way already. request: {kind, …}, a kind of `work.KINDS`.
+
+    Raises RunError where the same was called off a moment ago and is still at work.
+    """
+    job, deadline = find(request), time.monotonic() + LETTING_GO_SECONDS
+    while not _begun(job, request):
+        if time.monotonic() > deadline:
+            raise RunError("What was called off is still coming to its end. Try again in a moment.")
+        time.sleep(0.1)
     return job
+
+
+def _begun(job: Job, request: dict) -> bool:
+    """Whether it is done, under way or was begun now; not while it was let go and has not looked since. Others
+    begin theirs meanwhile."""
+    with filelock.FileLock(workspace.folder("locks") / "jobs.lock"):
+        status = job.status()
+        if status is not None and status.active and job.cancelled():
+            return False
+        if status is None or not (status.active or status.state == "done"):
+            shutil.rmtree(job.folder, ignore_errors=True)
+            job.folder.mkdir(exist_ok=True)
+            write_json(job.folder / "request.json", request)
+            job.write(JobStatus())
+            detached.start("ganart.work", job.folder, log=job.folder / "log.txt", OMP_NUM_THREADS="1")
+    return True
 
 
 def cancel(job: Job) -> None:

@@ -2,9 +2,11 @@
 
 import gzip
 import os
+import ssl
 import zlib
 from pathlib import Path
 
+import certifi
 import numpy as np
 
 from ganart import workspace
@@ -49,6 +51,8 @@ def read_images(folder: Path, name: str) -> np.ndarray:
 def _download() -> Path:
     from torchvision.datasets import MNIST  # knows the mirrors and the checksums
 
+    if not ssl.create_default_context().get_ca_certs():  # a Python from python.org on a Mac knows none
+        os.environ.setdefault("SSL_CERT_FILE", certifi.where())
     target = workspace.home() / "downloads"
     try:
         MNIST(target, train=True, download=True)

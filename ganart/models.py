@@ -64,10 +64,8 @@ def _read(path: Path) -> bytes | None:
 
 def pretrained() -> list[Model]:
     """The models that come with the program, those of paintings before those of digits."""
-    found = sorted(
-        workspace.pretrained_folder().glob("*.safetensors"), key=lambda path: ("mnist" in path.stem, path.stem)
-    )
-    return [Model(path.stem, path) for path in found]
+    found = _lying_in(workspace.pretrained_folder())
+    return sorted(found, key=lambda model: ("mnist" in model.id, model.id))
 
 
 def built_in(name: str) -> Model:
@@ -80,7 +78,13 @@ def built_in(name: str) -> Model:
 
 def imported() -> list[Model]:
     """The models that were copied into the workspace."""
-    return [Model(path.stem, path) for path in sorted((workspace.home() / "models").glob("*.safetensors"))]
+    return _lying_in(workspace.home() / "models")
+
+
+def _lying_in(folder: Path) -> list[Model]:
+    """The models in a folder, by their names; not what macOS lays beside them on foreign disks, ._portraits."""
+    paths = sorted(path for path in folder.glob("*.safetensors") if not path.name.startswith("."))
+    return [Model(path.stem, path) for path in paths]
 
 
 def list_models() -> list[Model]:

@@ -5,7 +5,6 @@ import os
 import shutil
 import statistics
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -26,11 +25,12 @@ from ganart import (
     saving,
     training,
     vitals,
+    workspace,
 )
 from ganart.config import IntakeConfig, TrainConfig
 from ganart.dataset import Dataset
 from ganart.errors import GanartError
-from ganart.files import read_json, write_json
+from ganart.files import building, read_json, write_json
 from ganart.forecast import Forecast
 from ganart.run import Run
 from ganart.training import Training
@@ -150,8 +150,7 @@ def main() -> int:
     settings = config.train_from_dict(read_json(request))
     target, ended = forecast.path_for(settings), threading.Event()
     try:
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
-            folder = Path(name)
+        with building(workspace.folder("forecasts"), forecast.MEASURING) as folder:
             watched = request, settings.device, folder, ended
             threading.Thread(target=_give_way, args=watched, daemon=True).start()
             with launch.device_lock(settings.device).acquire(timeout=forecast.MOST_SECONDS / 2):

@@ -8,7 +8,6 @@ import dataclasses
 import os
 import shutil
 import struct
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import BinaryIO
 from ganart import dataset, disk, housekeeping, in_use, launch, workspace
 from ganart.checks import told
 from ganart.errors import InputError, ModelError, RunError
-from ganart.files import replace_with_retry, sweep_abandoned
+from ganart.files import building, replace_with_retry, sweep_abandoned
 from ganart.pack import CHUNK, MAX_ENTRIES, PACK_VERSION, check_entries, damaged
 from ganart.run import UNFINISHED, Run
 from ganart.unpacked import check_dataset, check_run, json_of
@@ -62,8 +61,8 @@ def _building(kind: str) -> Iterator[Path]:
     """A folder of the workspace to build in; what is left of it behind the block is deleted."""
     parent = workspace.folder(kind)
     sweep_abandoned(parent, ".unpacking-*")
-    with tempfile.TemporaryDirectory(dir=parent, prefix=".unpacking-", ignore_cleanup_errors=True) as temporary:
-        build = Path(temporary) / "build"
+    with building(parent, ".unpacking-") as folder:
+        build = folder / "build"
         build.mkdir()
         yield build
 

@@ -1,6 +1,7 @@
 """Folders, zips, uploads and MNIST become stores, and every file is accounted for."""
 
 import dataclasses
+import errno
 import gzip
 import hashlib
 import io
@@ -8,15 +9,17 @@ import os
 import shutil
 import signal
 import struct
+import sys
 import threading
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from ganart import dataset, decoders, mnist, selection, workspace
+from ganart import dataset, decoders, files, mnist, selection, workspace
 from ganart.config import IntakeConfig
 from ganart.errors import DatasetError, InputError
 from ganart.limits import limits
@@ -300,6 +303,27 @@ def test_names_and_content_decide_which_store_is_returned(tmp_path):
     assert dataset.open_dataset("mine") == first
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells which files a process has mapped")
+def test_on_a_full_disk_nothing_holds_on_to_what_is_deleted(tmp_path, monkeypatch):
+    """Windows deletes no file that is open or mapped: all of it would stay on the full disk."""
+    held, looked = [], []
+
+    def look(folder: Path, **_: object) -> None:
+        looked.append(sorted(path.name for path in folder.rglob("*.npy")))
+        maps = Path("/proc/self/maps").read_text()
+        held.extend(path for path in Path("/proc/self/fd").iterdir() if str(folder) in os.path.realpath(path))
+        held.extend(line for line in maps.splitlines() if str(folder) in line)
+
+    def fail(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files.shutil, "rmtree", look)
+    monkeypatch.setattr(dataset.os, "fsync", fail)
+    with pytest.raises(DatasetError, match=r"could not be written \(No space left on device\)\. Make room"):
+        dataset.prepare(many(tmp_path / "art", 8), SMALL)
+    assert looked == [["images-32.npy"]] and held == []
+
+
 def test_other_pictures_under_the_same_hash_are_not_taken_for_them(tmp_path):
     """A packed run may have brought them along: what it says of its hash cannot be checked by itself."""
     folder = many(tmp_path / "art", 8)
@@ -501,6 +525,23 @@ def test_damaged_idx_files_are_named(tmp_path, name):
 def test_missing_idx_files_are_named(tmp_path):
     with pytest.raises(DatasetError, match=r"no digits .or digits\.gz. there"):
         mnist.read_images(tmp_path, "digits")
+
+
+def test_a_python_without_certificates_gets_some_for_the_download(monkeypatch):
+    """One from python.org on a Mac has none until somebody installs them."""
+    used = []
+
+    def fetch(*_: object, **__: object) -> None:
+        used.append(Path(os.environ["SSL_CERT_FILE"]))
+        raise OSError
+
+    monkeypatch.setenv("SSL_CERT_FILE", "what was there before comes back behind the test")
+    for name in ("SSL_CERT_FILE", "GANART_MNIST"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(mnist.ssl, "create_default_context", lambda: SimpleNamespace(get_ca_certs=list))
+    monkeypatch.setattr("torchvision.datasets.MNIST", fetch)
+    assert_refused("mnist", "could not be downloaded", None)
+    assert b"BEGIN CERTIFICATE" in used[0].read_bytes()
 
 
 @pytest.fixture

@@ -273,7 +273,7 @@ def test_while_a_run_has_the_device_nothing_is_measured():
 
 def test_a_training_that_starts_meanwhile_gets_the_device(temporary):
     process = forecast.begin(TINY)
-    until(lambda: list(temporary.glob("*/*.npy")))  # it is in the midst of measuring
+    until(lambda: list(workspace.folder("forecasts").glob("*/*.npy")))  # it is in the midst of measuring
     launch.create(TINY, "eager")  # a run that is starting has the device
     assert process.wait(60) != 0
     assert forecast.known(TINY) is None

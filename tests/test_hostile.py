@@ -4,6 +4,7 @@ import dataclasses
 import io
 import os
 import random
+import shutil
 import signal
 import struct
 import sys
@@ -11,6 +12,7 @@ import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
@@ -214,6 +216,40 @@ def test_a_decoder_that_computes_without_end_is_ended_by_the_system(tmp_path, mo
         made.close()
 
 
+def test_a_computer_that_slept_does_not_hold_it_against_a_picture(monkeypatch):
+    """Where the clock goes on meanwhile, as on Windows: every decoder would be ended at the first look."""
+    clock = iter([0.0, 0.1, 900.0, 905.0, 915.0, 919.0, 921.0])
+    looks, ended = [], []
+
+    def now() -> float:
+        looks.append(next(clock))
+        return looks[-1]
+
+    monkeypatch.setattr(decoders, "time", SimpleNamespace(monotonic=now, sleep=lambda seconds: None))
+    monkeypatch.setattr(decoders, "AWAKE", 20.0)
+    made = Decoder(dataclasses.replace(limits(), seconds=20, memory=10**12))
+    made.begun = 0.0, 0.0
+    process = SimpleNamespace(pid=os.getpid(), poll=lambda: None, kill=lambda: ended.append(looks[-1]))
+    made._watch(process)
+    assert ended == [921.0] and made.ended_for.startswith("took longer than 20 s"), "899.9 of them it slept"
+
+
+def test_where_the_system_counts_no_time_a_crash_is_a_crash(monkeypatch):
+    """On Windows: what is killed has the status 1 there."""
+    monkeypatch.setattr(decoders, "signal", SimpleNamespace())
+    made = Decoder()
+    made.status = 1
+    assert made._why() == "made the decoder stop"
+
+
+def test_on_windows_the_interpreter_itself_is_started_and_knows_its_environment(monkeypatch):
+    monkeypatch.setattr(sys, "_base_executable", "/usr/bin/python-itself", raising=False)
+    assert decoders._python() == (sys.executable, {})
+    with monkeypatch.context() as patch:
+        patch.setattr(decoders, "os", SimpleNamespace(name="nt"))
+        assert decoders._python() == ("/usr/bin/python-itself", {"__PYVENV_LAUNCHER__": sys.executable})
+
+
 def test_what_is_no_answer_is_a_crash_and_what_a_library_prints_is_none():
     for line in ("", "{", "[]\n", "5\n", '{"row": 7, "ok": true}\n', '{"ok": true}\n', '{"row": 0, "ok": tr'):
         assert decoders._answer(line, {"row": 0}) is None
@@ -294,7 +330,7 @@ def test_every_limit_is_settable_and_says_what_to_do(tmp_path, monkeypatch):
     found = reasons(dataset.prepare(folder, dataclasses.replace(SMALL, background=(0, 0, 0))))
     assert found == {"large.png": "larger than 0.01 MB: save it smaller, or set GANART_MAX_FILE_MB higher"}
     for home in workspace.folder("datasets").iterdir():
-        intake.shutil.rmtree(home)
+        shutil.rmtree(home)
     monkeypatch.setenv("GANART_MAX_FILES", "9")
     assert "set GANART_MAX_FILES higher" in refused(folder, "More than 9 files were found")
     monkeypatch.delenv("GANART_MAX_FILES")

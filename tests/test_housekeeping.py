@@ -253,6 +253,17 @@ def test_a_model_takes_what_lies_beside_it_along(imported):
     assert housekeeping.rename_model("water-lilies", "water-lilies") == moved
 
 
+def test_an_export_may_change_the_case_of_its_name(film):
+    """Where the disk does not tell them apart: the new name is the file itself."""
+    other = film.with_name(film.name.swapcase()).with_suffix(film.suffix)
+    os.link(film, other)
+    assert housekeeping.rename_export(film.name, other.stem) == other
+    other.unlink()
+    other.write_bytes(b"another film")
+    with pytest.raises(InputError, match="is taken"):
+        housekeeping.rename_export(film.name, other.stem)
+
+
 @pytest.mark.parametrize("new", ["slow dawn", "slow dawn.gif", "slow dawn.GIF"])
 def test_an_export_keeps_its_suffix(film, new):
     assert housekeeping.rename_export("loop.gif", new) == film.with_name("slow dawn.gif")

@@ -3,8 +3,10 @@
 import dataclasses
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -227,6 +229,32 @@ def test_a_job_that_is_asked_for_again_while_it_is_let_go_is_done(started, turn)
     with pytest.raises(RunError) as failure:
         jobs.wait(job)
     assert "cancelled" not in str(failure.value), "it was not even tried"
+
+
+def test_a_job_that_does_not_let_go_holds_nobody_up(started, turn, monkeypatch):
+    """One that writes a long film looks only when that is done."""
+    monkeypatch.setattr(jobs, "LETTING_GO_SECONDS", 1.5)
+    job = jobs.begin(ASKED)
+    until(lambda: at_work(job))
+    started[0].send_signal(signal.SIGSTOP)
+    jobs.cancel(job)
+    failures = []
+
+    def again() -> None:
+        try:
+            jobs.begin(ASKED)
+        except RunError as error:
+            failures.append(str(error))
+
+    waiting = threading.Thread(target=again)
+    waiting.start()
+    time.sleep(0.3)
+    began = time.monotonic()
+    other = jobs.begin({"kind": "nothing", "number": 2})
+    assert time.monotonic() - began < 1 and other != job and waiting.is_alive()
+    waiting.join()
+    assert len(failures) == 1 and failures[0].startswith("What was called off is still coming to its end.")
+    assert len(started) == 2
 
 
 def test_a_job_that_is_done_stays_done_when_it_is_cancelled(started):

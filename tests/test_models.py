@@ -109,6 +109,14 @@ def test_an_unknown_name_lists_the_known_ones(shelf, make_run, tiny_model):
         models.find_model("monet")
 
 
+def test_what_macos_lays_beside_models_on_foreign_disks_is_none(shelf, home, tiny_model):
+    for folder in (shelf, home / "models"):
+        folder.mkdir(exist_ok=True)
+        put_on_shelf(folder, tiny_model, f"of-{folder.name}")
+        (folder / f"._of-{folder.name}.safetensors").write_bytes(b"\0\5\26\7 what a disk cannot hold of a file")
+    assert [model.id for model in models.list_models()] == ["of-shelf", "of-models"]
+
+
 def test_a_path_to_nothing_is_refused(tmp_path):
     for text in (str(tmp_path / "no.safetensors"), str(tmp_path), "../no"):
         with pytest.raises(InputError, match="no model file"):
