@@ -7,7 +7,6 @@ import hashlib
 import io
 import os
 import shutil
-import signal
 import struct
 import sys
 import threading
@@ -16,6 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 
@@ -416,7 +416,7 @@ def test_a_killed_decoder_is_an_answer_and_the_next_job_works(tmp_path):
     decoder = decoders.Decoder()
     try:
         assert decoder.ask(job)["ok"]
-        os.kill(decoder.process.pid, signal.SIGKILL)
+        decoder.process.kill()
         answer = decoder.ask(job)
         assert answer == {"row": 0, "ok": False, "reason": "made the decoder stop"}
         assert decoder.ask(job)["ok"]
@@ -430,7 +430,7 @@ def test_a_hanging_decoder_is_an_answer_and_the_next_job_works(tmp_path, monkeyp
     try:
         assert "cannot be opened" in decoder.ask(job)["reason"]
         hung = decoder.process
-        hung.send_signal(signal.SIGSTOP)
+        psutil.Process(hung.pid).suspend()
         monkeypatch.setattr(decoder, "most", dataclasses.replace(decoder.most, seconds=0.2))
         assert "took longer than" in decoder.ask(job)["reason"]
         assert hung.poll() is not None
@@ -449,8 +449,8 @@ def test_a_picture_that_kills_its_decoder_is_named_and_the_others_are_decoded(tm
             if job["path"].endswith("killer.png"):
                 if self.process is None:
                     super().ask({**job, "path": str(tmp_path / "missing.png")})  # starts the process
-                os.kill(self.process.pid, signal.SIGSTOP)  # so that it cannot answer before it is killed
-                threading.Timer(0.1, os.kill, (self.process.pid, signal.SIGKILL)).start()
+                psutil.Process(self.process.pid).suspend()  # so that it cannot answer before it is killed
+                threading.Timer(0.1, self.process.kill).start()
             return super().ask(job)
 
     monkeypatch.setattr(decoders, "Decoder", Mortal)

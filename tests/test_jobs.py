@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -11,6 +10,7 @@ import time
 from pathlib import Path
 
 import filelock
+import psutil
 import pytest
 from waiting import until
 
@@ -236,7 +236,7 @@ def test_a_job_that_does_not_let_go_holds_nobody_up(started, turn, monkeypatch):
     monkeypatch.setattr(jobs, "LETTING_GO_SECONDS", 1.5)
     job = jobs.begin(ASKED)
     until(lambda: at_work(job))
-    started[0].send_signal(signal.SIGSTOP)
+    psutil.Process(started[0].pid).suspend()
     jobs.cancel(job)
     failures = []
 

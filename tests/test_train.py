@@ -4,13 +4,13 @@ import dataclasses
 import itertools
 import os
 import random
-import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from PIL import Image
@@ -69,7 +69,7 @@ def test_killed_at_random_moments_ends_bit_for_bit_as_uninterrupted(settings, va
         time.sleep(moments.uniform(0.0, 0.8))
         if process.poll() is not None:
             break
-        process.send_signal(signal.SIGKILL)
+        process.kill()
         process.wait()
         kills += 1
         if kills == 2:
@@ -167,7 +167,7 @@ def test_a_killed_trainer_is_crashed_and_a_silent_one_is_stuck(settings, monkeyp
     process = spawn(target)
     while target.written_status().step == 0:
         time.sleep(0.02)
-    process.send_signal(signal.SIGSTOP)
+    psutil.Process(process.pid).suspend()
     monkeypatch.setattr(run, "STUCK_SECONDS", 0.5)
     time.sleep(1.5)
     assert target.status().state == "stuck"
