@@ -34,6 +34,7 @@ BROKEN = [
     Case("diverging", ("diverging",), None, {"lr": 0.05}),
 ]
 SABOTAGED_AT = 12.0  # kimg
+FEW = 100  # pictures, of which none is held out
 
 
 def sabotage(training, kind: str) -> None:
@@ -57,7 +58,7 @@ def store_of(folder: Path, count: int | None):
 
     if count is None:
         return dataset.prepare(folder, IntakeConfig(size=SIZE))
-    few = Path(os.environ["GANART_HOME"]) / "few"
+    few = Path(os.environ["GANART_HOME"]) / f"{count}-of-{folder.name}"
     if not few.is_dir():
         few.mkdir(parents=True)
         files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".jpg", ".png"))
@@ -153,10 +154,12 @@ def main() -> None:
         report(case.name, " or ".join(case.finds), found, right)
     for folder in options.folders:
         for seed in range(options.seeds):
-            target, pictures = train(Case("healthy", (), None, {}), folder, seed, options.kimg)
-            found = first_flags(target, pictures)
-            whole = bool(target.vitals()) and target.vitals()[-1]["kimg"] >= 0.9 * options.kimg
-            report(f"healthy, {folder.name}, seed {seed}", "nothing", found, whole and not found)
+            for count in (None, FEW):
+                target, pictures = train(Case("healthy", (), count, {}), folder, seed, options.kimg)
+                found = first_flags(target, pictures)
+                whole = bool(target.vitals()) and target.vitals()[-1]["kimg"] >= 0.9 * options.kimg
+                name = f"healthy, {folder.name}{f', {count} pictures' if count else ''}, seed {seed}"
+                report(name, "nothing", found, whole and not found)
 
 
 def report(name: str, wanted: str, found: dict[str, float], right: bool) -> None:

@@ -5,6 +5,7 @@ The signs are those of `vitals`; the thresholds were set between what healthy ru
 (`python -m benchmarks.doctor`).
 """
 
+import itertools
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ GRACE_KIMG = 10.0  # before that much was seen, every G paints nearly the same p
 LATE_KIMG = 60.0  # when that much was seen, no healthy one does
 ALIKE, LATE_ALIKE = 0.6, 0.4  # diversity below which pictures are alike: after they were not; whatever was before
 TWINS = 0.5  # duplicates above which they are, however much they differ
+SURE = 0.6  # share of its widest gap between real and painted below which a critic has become less sure
 DEAD = 0.03  # sensitivity of a G that does not heed its input
 CHANCE = {"bce": 1.386, "hinge": 2.0, "rpgan": 0.693}  # D's loss where it cannot tell real from fake
 LEVELS = ("green", "yellow", "red")
@@ -156,12 +158,18 @@ def _collapse(vitals: list[dict], settings: TrainConfig) -> Finding | None:
 
 
 def _memorising(vitals: list[dict], settings: TrainConfig, pictures: int) -> Finding | None:
+    widest = itertools.accumulate((line.get("gap", 0.0) for line in vitals), max)
+    sure = {line["step"]: line.get("gap", 0.0) > SURE * most for line, most in zip(vitals, widest, strict=True)}
+
     def ill(line: dict) -> bool:
         if "overfitting" in line:
             return line["overfitting"] > 0.7 and line["telling"] > 0.9
-        return line["telling"] > 0.98
+        # Nothing is held out: always right, and as sure of it as ever. Every critic is so at first; in a healthy run
+        # its logits come together once the painter has left the noise.
+        return line["telling"] > 0.98 and sure[line["step"]]
 
-    since = _since(_mature(vitals), ill)
+    blind = bool(vitals) and "overfitting" not in vitals[-1]
+    since = _since(_mature(vitals), ill, 2 * LOOKS if blind else LOOKS)
     if since is None:
         return None
     few = f"{pictures:,} " if pictures else ""

@@ -188,6 +188,23 @@ def test_without_held_out_pictures_a_critic_that_is_always_right_counts_as_memor
     assert found(unsure) == {}
 
 
+@pytest.mark.parametrize(
+    ("peak", "told"),  # at 32 and 64 px: (telling, gap) at each look from 10 kimg on
+    [
+        (4.69, "1 4.5, 1 3.9, .997 1.84, .982 1.5, .985 1.21, .987 .97, .977 .84, .995 .77, .987 .75, .991 .74"),
+        (6.63, "1 3.17, .996 2.73, .994 2.74, .998 2.35, 1 2.38, .999 1.79, .998 2.11, .982 1.75, 1 1.79, 1 1.64"),
+    ],
+)
+def test_without_held_out_pictures_a_critic_that_becomes_less_sure_is_healthy(peak, told):
+    """As seen of `sketch` on 100 paintings: nearly always right until long after the painter has left the noise."""
+    pairs = [tuple(map(float, pair.split())) for pair in told.split(",")]
+    signs = [{"telling": telling, "gap": gap} for telling, gap in [(1.0, peak)] * 3 + pairs]
+    vitals = looks(*signs, at=doctor.GRACE_KIMG - 2, before=0)
+    blind = [{key: value for key, value in line.items() if key != "overfitting"} for line in vitals]
+    for count in range(len(blind) + 1):
+        assert found(blind[:count]) == {}, blind[count - 1]
+
+
 def test_a_critic_that_is_right_of_held_out_pictures_too_does_not_memorise():
     assert "memorising" not in found(looks(*[AHEAD] * 9))
     assert found(looks(*[{"overfitting": 0.95, "telling": 0.7}] * 9)) == {}, "one that is often wrong does not"

@@ -134,13 +134,17 @@ def _health(run: Run, found: list[Finding], measured: bool) -> None:
             return
         st.markdown(f"{found[0].sentence} {found[0].remedy}")
         if found[0].changes:
+            # What the critic knows by heart is no reason to lose what the painter has learned.
+            newest = set(found[0].changes) == {"augment"}
+            at = None if newest else history.healthy(run, found[0].since)
             st.button(
                 words.changes(found[0].changes),
                 icon=":material/healing:",
                 key=f"remedy-{found[0].kind}",  # a click is meant for what was seen
                 on_click=history.branch,
-                args=(run, history.healthy(run, found[0].since), found[0].changes),
-                help="Starts a branch beside this run, from its last healthy state. This run stays as it is.",
+                args=(run, at, found[0].changes),
+                help=f"Starts a branch beside this run, from its {'newest' if newest else 'last healthy'} state. "
+                "This run stays as it is.",
             )
     for other in found[1:]:
         st.caption(f"{other.sentence} {other.remedy}")
