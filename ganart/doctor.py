@@ -164,8 +164,8 @@ def _memorising(vitals: list[dict], settings: TrainConfig, pictures: int) -> Fin
     def ill(line: dict) -> bool:
         if "overfitting" in line:
             return line["overfitting"] > 0.7 and line["telling"] > 0.9
-        # Nothing is held out: always right, and as sure of it as ever. Every critic is so at first; in a healthy run
-        # its logits come together once the painter has left the noise.
+        # Nothing is held out: always right, and as sure of it as ever. Every critic is so at first; in a healthy
+        # run its logits come together once the painter has left the noise.
         return line["telling"] > 0.98 and sure[line["step"]]
 
     blind = bool(vitals) and "overfitting" not in vitals[-1]

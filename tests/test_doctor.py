@@ -196,7 +196,7 @@ def test_without_held_out_pictures_a_critic_that_is_always_right_counts_as_memor
     ],
 )
 def test_without_held_out_pictures_a_critic_that_becomes_less_sure_is_healthy(peak, told):
-    """As seen of `sketch` on 100 paintings: nearly always right until long after the painter has left the noise."""
+    """As seen of `sketch` on 100 paintings: nearly always right, long after the painter has left the noise."""
     pairs = [tuple(map(float, pair.split())) for pair in told.split(",")]
     signs = [{"telling": telling, "gap": gap} for telling, gap in [(1.0, peak)] * 3 + pairs]
     vitals = looks(*signs, at=doctor.GRACE_KIMG - 2, before=0)
