@@ -127,6 +127,17 @@ def _begun(job: Job, request: dict) -> bool:
     return True
 
 
+def under_way(kind: str) -> list[Job]:
+    """The jobs of this kind that wait or are at work, and are still wanted; in the order they were asked for."""
+    found = []
+    for folder in workspace.folder("jobs").iterdir():
+        job = Job(folder)
+        if job.request().get("kind") == kind and (status := job.status()) is not None and status.active:
+            with contextlib.suppress(OSError):  # let go just now
+                found.append(((folder / "request.json").stat().st_mtime, job))
+    return [job for _, job in sorted(found, key=lambda pair: pair[0])]
+
+
 def cancel(job: Job) -> None:
     """Let it go; its process ends at its next look."""
     (job.folder / "request.json").unlink(missing_ok=True)

@@ -36,9 +36,23 @@ def headline(title: str, label: str, icon: str) -> None:
         st.button(label, icon=icon, on_click=another)
 
 
+def find_run(asked: str) -> run.Run:
+    """The run that the address names, also where it has another name by now: a number is given once."""
+    try:
+        return run.find_run(asked)
+    except GanartError:
+        st.session_state.pop("watch_error", None)  # of a click on what is gone
+        number = asked.partition("-")[0]
+        for renamed in run.list_runs():
+            if number.isdecimal() and renamed.id.partition("-")[0] == number:
+                st.query_params["run"] = renamed.id
+                return renamed
+        raise
+
+
 manage.message()
 if asked_run:
-    chosen = opened(run.find_run, asked_run)
+    chosen = opened(find_run, asked_run)
     headline(words.run_title(chosen), "New training", ":material/add:")
     with page.error_box():
         st.caption(history.origin(chosen))

@@ -9,6 +9,7 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import drawn
+import filelock
 import numpy as np
 import pytest
 import streamlit as st
@@ -811,7 +812,7 @@ def test_explore_with_a_model_that_is_gone_or_damaged(finished):
 def make(at: AppTest) -> AppTest:
     """Presses the button and waits for the job that it began."""
     next(b for b in at.button if b.label == "Make the film").click().run()
-    job = jobs.Job(Path(check(at).session_state["film_job"]))
+    job = jobs.Job(Path(check(at).session_state["films"][0]))
     jobs.wait(job)
     return check(at.run())
 
@@ -869,9 +870,53 @@ def test_animate_makes_what_was_typed_last_before_the_click(finished):
     at = frames(open_page("animate", model=finished.id), 12)
     at.number_input(key="film_frames").set_value(20)
     next(b for b in at.button if b.label == "Make the film").click()  # both reach the page at once
-    job = jobs.Job(Path(check(at.run()).session_state["film_job"]))
+    job = jobs.Job(Path(check(at.run()).session_state["films"][0]))
     assert job.request()["film"]["frames"] == 20
     jobs.cancel(job)
+
+
+def test_animate_shows_and_calls_off_every_film_that_is_under_way(finished):
+    def cancels(at: AppTest) -> list:
+        return [button for button in at.button if button.label == "Cancel"]
+
+    with filelock.FileLock(workspace.folder("locks") / "job.lock"):  # no job gets its turn
+        at = open_page("animate", model=finished.id)
+        for count in (12, 13):
+            at = frames(at, count)
+            at = check(next(b for b in at.button if b.label == "Make the film").click().run())
+        folders = at.session_state["films"]
+        assert [jobs.Job(Path(folder)).request()["film"]["frames"] for folder in folders] == [13, 12]
+        told = ["Waiting for other work …", "Asked for before. Waiting for other work …"]
+        assert len(cancels(at)) == 2 and [bar.proto.text for bar in at.get("progress")] == told
+
+        at = open_page("animate", model=finished.id)  # in another tab, or after a reload
+        assert at.session_state["films"] == folders and len(cancels(at)) == 2
+        at = check(cancels(at)[1].click().run())
+        assert jobs.Job(Path(folders[1])).cancelled() and not jobs.Job(Path(folders[0])).cancelled()
+        assert at.session_state["films"] == folders[:1] and len(cancels(at)) == 1
+        at = check(cancels(at)[0].click().run())
+        assert cancels(at) == [] and "Your film will play here." in text_of(at)
+        assert jobs.under_way("film") == []
+
+
+def test_a_run_that_has_another_name_by_now_is_found_by_its_number(finished):
+    renamed = housekeeping.rename_run(finished, "sunflowers")
+    at = open_page("train", run=finished.id)
+    assert renamed.id == "0001-sunflowers" and "sunflowers (0001)" in at.title[0].value
+    assert at.query_params["run"] == renamed.id
+    housekeeping.delete_run(renamed)
+    assert "There is no run" in text_of(open_page("train", run=finished.id))
+
+
+@pytest.mark.parametrize("gone", ["deleted", "renamed"])
+def test_a_click_on_a_run_that_was_deleted_or_renamed_elsewhere_says_what_a_reload_does(finished, gone):
+    put_into(finished, "stopped")
+    at = open_page("train", run=finished.id)
+    housekeeping.rename_run(finished, "other") if gone == "renamed" else housekeeping.delete_run(finished)
+    at = check(next(button for button in at.button if button.label == "Resume").click().run())
+    told = text_of(at)
+    assert ("There is no run" in told) is (gone == "deleted")
+    assert "interrupted" not in told and "config.json" not in told
 
 
 def test_animate_says_so_when_there_are_too_many_beats(finished):
@@ -1109,7 +1154,7 @@ def test_animate_asks_for_exactly_the_film_that_a_file_holds(finished, film):
         timeline.put(model, shots)
     at = check(at.run())
     next(b for b in at.button if b.label == "Make the film").click().run()
-    job = jobs.Job(Path(check(at).session_state["film_job"]))
+    job = jobs.Job(Path(check(at).session_state["films"][0]))
     request = job.request()
     jobs.cancel(job)
     assert filmconfig.from_dict(request["film"]) == film and request["suffix"] == ".webp"

@@ -23,7 +23,12 @@ def model() -> Model:
             st.warning(f"There is no model “{name}” any more. Here is another one.", icon=":material/help:")
     if switched in found:
         st.session_state.model = switched
-    chosen = found[st.selectbox("Model", list(found), key="model", bind="query-params")]
+    if st.session_state.get("model", asked) not in found:
+        st.session_state.model = next(iter(found))
+    # Without a first choice of its own, which Streamlit would leave out of the address: a model that is trained
+    # meanwhile comes before it, and a link would lead there.
+    picked = st.selectbox("Model", list(found), index=None, required=True, key="model", bind="query-params")
+    chosen = found[picked or next(iter(found))]
     try:
         loaded.generator(chosen)
     except GanartError as error:

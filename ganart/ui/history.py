@@ -194,14 +194,13 @@ def branch(run: Run, step: int | None, changes: dict) -> None:
         state.gone = True  # the message stands in another part of the page
         return
     state.branched = run.id, made.id
-    for key in ("picked_step", "back", "compare"):
-        state.pop(key, None)
+    state.pop("picked_step", None)
     page.go(run=made.id)
 
 
 def origin(run: Run) -> str:
     """What a run is made of, "Recipe sketch on the pictures of van-gogh, 64 px, width 32.", and, for a branch,
-    "Goes on from van-gogh (0003) at step 1,200."."""
+    "Goes on from van-gogh (0003), after 76,800 pictures seen."."""
     settings = run.config()
     recipe, pictures = words.plain(settings.preset or "of its own"), words.plain(settings.dataset)
     form = f"{settings.networks.size} px, width {settings.networks.width}"
@@ -211,4 +210,4 @@ def origin(run: Run) -> str:
         return told
     folder = workspace.folder("runs") / source
     title = words.run_title(Run(folder)) if folder.is_dir() else source
-    return f"{told} Goes on from {title} at step {int(step):,}."
+    return f"{told} Goes on from {title}, after {int(step) * settings.batch:,} pictures seen."

@@ -168,7 +168,12 @@ def curves() -> None:
         .encode(
             x="logit",
             y="loss",
-            color=alt.Color("who", title=None, legend=alt.Legend(orient="bottom", columns=2, labelLimit=320)),
+            color=alt.Color(
+                "who",
+                title=None,
+                sort=list(losses),
+                legend=alt.Legend(orient="bottom", columns=2, labelLimit=320),
+            ),
         )
     )
     rule = alt.Chart(pd.DataFrame({"logit": [at]})).mark_rule(strokeDash=[4, 4]).encode(x="logit")

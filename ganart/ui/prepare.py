@@ -7,7 +7,7 @@ from ganart import config, dataset, images
 from ganart.config import IntakeConfig, NetworkConfig
 from ganart.dataset import Dataset
 from ganart.errors import GanartError
-from ganart.ui import drop, manage, page
+from ganart.ui import drop, manage, page, words
 from ganart.uploads import Upload
 
 SOURCES = {
@@ -18,6 +18,7 @@ SOURCES = {
 }
 SHEET = 96  # pictures on the contact sheet
 SHEET_COLUMNS = 12
+TOLD = 10  # files left out that are told in full
 
 
 def choose_pictures(networks: NetworkConfig | None = None) -> None:
@@ -141,6 +142,8 @@ def contact_sheet(store: Dataset) -> None:
         st.warning(warning, icon=":material/info:")
     with st.expander("What became of every file", expanded=bool(store.skipped) and len(store.skipped) <= 5):
         report = sorted(store.report, key=lambda entry: entry["ok"])
+        for entry in report[: min(len(store.skipped), TOLD)]:  # a column of the table may cut a reason off
+            st.markdown(f"{words.plain(entry['file'])}: {words.plain(_result(entry))}")
         st.dataframe(
             [{"File": entry["file"], "Result": _result(entry)} for entry in report],
             hide_index=True,

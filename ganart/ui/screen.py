@@ -6,9 +6,9 @@ from pathlib import Path
 import streamlit as st
 
 from ganart import disk, export, exported, film, filmconfig, jobs, loaded, loops, recipes, reopen, workspace
-from ganart.jobs import Job
+from ganart.jobs import Job, JobStatus
 from ganart.models import Model
-from ganart.ui import choose, manage, moving, page, studio, timeline, words
+from ganart.ui import choose, login, manage, moving, page, studio, timeline, words
 from ganart.ui.studio import Asked
 
 MOST_EARLIER = 30
@@ -39,7 +39,9 @@ def begin(model: Model, asked: Asked) -> None:
     job = jobs.find(wanted)
     if (done := job.result()) is not None and _exported(done) is None:
         shutil.rmtree(job.folder, ignore_errors=True)
-    st.session_state.film_job = str(jobs.begin(wanted).folder)
+    begun = str(jobs.begin(wanted).folder)
+    others = [folder for folder in _asked() if folder != begun and _is_active(Job(Path(folder)))]
+    st.session_state.films = [begun, *others]
 
 
 def _exported(result: dict) -> Path | None:
@@ -50,21 +52,29 @@ def _exported(result: dict) -> Path | None:
     return next((path for path, facts in found if (facts.st_mtime_ns, facts.st_size) == made), None)
 
 
+def _asked() -> list[str]:
+    """The folders of the jobs that this tab has asked for, the last one first; in a new tab, or after a reload, of
+    those that are under way. Where people log in, they do not call off each other's."""
+    state = st.session_state
+    if "films" not in state:
+        found = [] if login.is_on() else jobs.under_way("film")
+        state.films = [str(job.folder) for job in reversed(found)]
+    return state.films
+
+
 def show(model: Model) -> None:
     """How far the making is; when it is done, the film in motion and the button that saves it."""
-    folder = st.session_state.get("film_job")
-    if folder is None:
+    if not (asked := [Job(Path(folder)) for folder in _asked()]):
         _, card = loaded.generator(model)
         if (path := loops.find(model, card)) is not None:
             with st.container(key="square-loop"):  # its room is kept free, see page.css
                 moving.loop(model, card, path)
         st.caption("Your film will play here.")
         return
-    job = Job(Path(folder))
-    status = job.status()
-    active = status is not None and status.active
-    st.fragment(_progress, run_every=1.0 if active else None)(job, active)
-    if active or status is None:
+    active = [job for job in asked if _is_active(job)]
+    st.fragment(_progress, run_every=1.0 if active else None)(asked, active)
+    job, status = asked[0], asked[0].status()
+    if job in active or status is None:
         return
     if status.state != "done":
         st.error(status.error, icon=":material/error:")
@@ -76,24 +86,31 @@ def show(model: Model) -> None:
     _play(result, file)
 
 
-def _progress(job: Job, was_active: bool) -> None:
+def _is_active(job: Job) -> bool:
     status = job.status()
-    if status is None or not status.active:
-        if was_active:
-            st.rerun()
-        return
-    share = min(1.0, status.done / status.total) if status.total else 0.0
-    told = "Waiting for other work …" if status.state == "waiting" else "Getting ready …"
-    if status.done:  # until then an even pace may be sought
-        told = f"Painting: {status.done:,} of {status.total:,} frames"
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.progress(share, told)
-        st.button("Cancel", icon=":material/close:", key="cancel_film", on_click=_cancel, args=(job,))
+    return status is not None and status.active
+
+
+def _progress(asked: list[Job], was_active: list[Job]) -> None:
+    """A line for each film that is being made or waits, with the button that calls it off."""
+    wanted = [Job(Path(folder)) for folder in _asked()]
+    if wanted != asked or [job for job in wanted if _is_active(job)] != was_active:
+        st.rerun()
+    for job in was_active:
+        status = job.status() or JobStatus()
+        share = min(1.0, status.done / status.total) if status.total else 0.0
+        told = "Waiting for other work …" if status.state == "waiting" else "Getting ready …"
+        if status.done:  # until then an even pace may be sought
+            told = f"Painting: {status.done:,} of {status.total:,} frames"
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.progress(share, told if job == asked[0] else f"Asked for before. {told}")
+            key = f"cancel-{job.folder.name}"
+            st.button("Cancel", icon=":material/close:", key=key, on_click=_cancel, args=(job,))
 
 
 def _cancel(job: Job) -> None:
     jobs.cancel(job)
-    st.session_state.pop("film_job", None)
+    st.session_state.films = [folder for folder in _asked() if folder != str(job.folder)]
 
 
 def _play(result: dict, path: Path) -> None:
@@ -149,7 +166,7 @@ def earlier() -> None:
     """The files that were made before, with their menus."""
     if not (files := exported.list_exports()):
         return
-    with st.expander(f"Made before ({len(files)})", icon=":material/folder:"):
+    with st.expander(f"Made before ({len(files)})", icon=":material/folder:", key="made_before"):
         for path, facts in files[:MOST_EARLIER]:
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.markdown(f"{words.plain(path.name)}  :gray[{disk.words(facts.st_size)}]")
@@ -166,7 +183,7 @@ def open_file(model: Model) -> None:
     turn = st.session_state.get("film_turn", 0)
     types = [suffix[1:] for suffix in recipes.SUFFIXES]
     file = st.file_uploader("Open a film or a picture", type=types, key=f"film-{turn}", max_upload_size=1000)
-    if told := st.session_state.get("film_opened", ""):
+    if told := st.session_state.pop("film_opened", ""):
         st.caption(told)
     if file is None:
         return

@@ -192,18 +192,20 @@ def _place() -> tuple[str, dict]:
         else:
             kinds = {kind: told for kind, (told, _) in export.KINDS.items()}
             suffix = st.selectbox("File", list(kinds), format_func=kinds.__getitem__, **_kept("film_suffix"))
-            width = st.number_input(
-                "Width", 0, filmconfig.MOST_SIDE, step=2, **_kept("film_width"), help="0: what suits."
-            )
-            height = st.number_input(
-                "Height", 0, filmconfig.MOST_SIDE, step=2, **_kept("film_height"), help="0: what suits."
-            )
+            width, height = _side("Width"), _side("Height")
     with st.container(horizontal=True, vertical_alignment="center"):
         smooth = st.toggle("Smooth", **_kept("film_smooth"), help="Scaled by Lanczos, in place of squares.")
         background = "000000"
         if width:
             background = st.color_picker("Around it", **_kept("film_ground", "#000000")).lstrip("#").lower()
     return suffix, {"width": width, "height": height, "smooth": smooth, "background": background}
+
+
+def _side(label: str) -> int:
+    kept = _kept(f"film_{label.lower()}")
+    return st.number_input(
+        label, 0, filmconfig.MOST_SIDE, step=2, width=130, help="0 in both: what suits.", **kept
+    )
 
 
 def set_to(model: Model, film: FilmConfig, suffix: str) -> None:

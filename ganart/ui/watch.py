@@ -23,6 +23,8 @@ def watch(run: Run) -> None:
 
 
 def _live(run: Run, was_active: bool) -> None:
+    if not run.folder.is_dir():
+        st.rerun()  # it was deleted or has another name by now, which the page as a whole will say
     page.follow()
     manage.message()  # what its menu did; a click there draws this part of the page alone
     status = run.status()
@@ -158,7 +160,8 @@ def _sheet(run: Run, batch: int) -> None:
     if not samples:
         st.skeleton(height=480)
         return
-    share = st.session_state.get("back", 100) / 100
+    back = f"back-{run.id}"  # each run has its own: a branch is not to be seen as it was before its time
+    share = st.session_state.get(back, 100) / 100
     chosen = samples[round(share * (len(samples) - 1))]
     try:
         sheet = chosen.read_bytes()
@@ -175,12 +178,12 @@ def _sheet(run: Run, batch: int) -> None:
         0,
         100,
         100,
-        key="back",
+        key=back,
         format="%d %%",
         width=640,
         help="All the way to the right follows the newest sheet.",
     )
-    if st.toggle("Compare with your pictures", key="compare", help="Does it invent, or does it copy?"):
+    if st.toggle("Compare with your pictures", key=f"compare-{run.id}", help="Does it invent, or does it copy?"):
         with page.error_box():
             _compare(run, sheet)
 

@@ -46,7 +46,7 @@ def progress(status: Status) -> str:
         parts = [f"{round(1000 * status.kimg):,} of {round(1000 * status.total_kimg):,} pictures seen"]
     if status.state == "running" and status.images_per_second:
         speed = status.images_per_second
-        parts.append(f"{speed:.0f} pictures a second" if speed >= 10 else f"{speed:.1f} pictures a second")
+        parts.append(f"{speed:,.0f} pictures a second" if speed >= 10 else f"{speed:.1f} pictures a second")
         if status.eta_seconds is not None:
             parts.append(f"{duration(status.eta_seconds)} left")
     return " · ".join(parts)

@@ -355,6 +355,9 @@ def test_a_link_and_a_saved_picture_lead_to_the_same_pixels(explore, painter, br
             expect(picture(other)).to_have_attribute("aria-label", re.compile("painted by landscapes"))
         goes_to(other, re.escape(text))
         shows(other, painter, text)
+        assert "model=landscapes" in other.url, (
+            "a model that is trained meanwhile would take its place in the list"
+        )
         context.close()
 
 

@@ -73,7 +73,7 @@ def test_going_back_training_longer_another_name_and_deletion(base, server, page
     page.get_by_role("button", name="Go on from here").click()
     page.get_by_text("Half", exact=True).click()
     page.get_by_role("button", name="Start the branch").click()
-    page.get_by_text(f"Goes on from first (0001) at step {step:,}.").wait_for()
+    page.get_by_text(f"Goes on from first (0001), after {16 * step:,} pictures seen.").wait_for()
     branch = newest(first)
     assert branch.config().parent == f"{first.id}@{step}" and branch.config().lr == base.lr / 2
     assert branch.status().kimg == 4.0
@@ -83,7 +83,9 @@ def test_going_back_training_longer_another_name_and_deletion(base, server, page
     page.get_by_role("spinbutton", name="Length in all, in thousand pictures seen").fill("6")
     page.keyboard.press("Tab")
     page.get_by_role("button", name="Go on", exact=True).click()
-    page.get_by_text(f"Goes on from first (0002) at step {branch.config().total_steps:,}.").wait_for()
+    page.get_by_text(
+        f"Goes on from first (0002), after {16 * branch.config().total_steps:,} pictures seen."
+    ).wait_for()
     longer = newest(branch)
     assert longer.status().kimg == 6.0
 
