@@ -143,7 +143,7 @@ def contact_sheet(store: Dataset) -> None:
     with st.expander("What became of every file", expanded=bool(store.skipped) and len(store.skipped) <= 5):
         report = sorted(store.report, key=lambda entry: entry["ok"])
         for entry in report[: min(len(store.skipped), TOLD)]:  # a column of the table may cut a reason off
-            st.markdown(f"{words.plain(entry['file'])}: {words.plain(_result(entry))}")
+            st.markdown(f"{words.plain(entry['file'])}: {words.plain(entry['reason'])}")
         st.dataframe(
             [{"File": entry["file"], "Result": _result(entry)} for entry in report],
             hide_index=True,
