@@ -4,6 +4,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 import secrets
 import shutil
 import threading
@@ -14,6 +15,7 @@ from pathlib import Path
 from ganart.errors import GanartError
 
 FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+TEMPORARY = re.compile(r"\.tmp-\d+(-\w+)?$")  # how names end of what is being written: process and thread
 CLOSED = {errno.EROFS, errno.EACCES, errno.EPERM}
 ROOM = "Make room on the disk: delete runs, datasets or exports that are no longer needed"
 
@@ -175,9 +177,12 @@ def building(parent: Path, prefix: str) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def sweep_temporary(folder: Path, seconds: float = 60.0) -> None:
-    """Delete what a killed writer left under `folder` that long ago; younger files may be in work."""
-    for path in folder.rglob("*.tmp-*"):
+def sweep_temporary(folder: Path, seconds: float = 60.0, *, deep: bool = True) -> None:
+    """Delete what a killed writer left in `folder`, and (deep) under it, that long ago; younger files may be in
+    work."""
+    for path in folder.rglob("*.tmp-*") if deep else folder.glob("*.tmp-*"):
+        if not TEMPORARY.search(path.name):
+            continue  # somebody's own name
         with contextlib.suppress(OSError):
             if time.time() - path.stat().st_mtime > seconds:
                 path.unlink()

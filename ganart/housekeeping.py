@@ -9,7 +9,7 @@ from pathlib import Path
 from ganart import dataset, disk, exported, forecast, in_use, jobs, notes, workspace
 from ganart.dataset import Dataset
 from ganart.errors import DatasetError, GanartError, InputError, ModelError
-from ganart.files import replace_with_retry, sweep_abandoned
+from ganart.files import replace_with_retry, sweep_abandoned, sweep_temporary
 from ganart.run import Run
 
 DELETING = ".deleting-"
@@ -166,8 +166,9 @@ def sweep() -> None:
         parent = workspace.folder(kind)
         for path in parent.glob(f"{DELETING}*"):
             _erase(path)
-        for pattern in (".preparing-*", ".unpacking-*", f"{exported.MAKING}*", "*.tmp-*"):
+        for pattern in (".preparing-*", ".unpacking-*", f"{exported.MAKING}*"):
             sweep_abandoned(parent, pattern)
+        sweep_temporary(parent, 86_400, deep=False)
     sweep_abandoned(workspace.folder("forecasts"), f"{forecast.MEASURING}*")
     jobs.forget_oldest()
 

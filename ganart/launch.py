@@ -119,7 +119,7 @@ def branch(source: Run, step: int | None, changes: dict, name: str | None = None
     if step >= settings.total_steps:
         raise InputError(
             f"The state at step {step} has seen {step * settings.batch / 1000:g} thousand pictures already. "
-            "Choose a larger total with --kimg."
+            "Choose a larger total (--kimg)."
         )
     settings = dataclasses.replace(settings, parent=f"{source.id}@{step}")
     with in_use.launch_lock():

@@ -5,6 +5,7 @@ The file and everything in it are checked before anything is believed; what a pa
 
 import contextlib
 import dataclasses
+import filecmp
 import os
 import shutil
 import struct
@@ -13,10 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from ganart import dataset, disk, housekeeping, in_use, launch, workspace
+from ganart import config, dataset, disk, housekeeping, in_use, launch, workspace
 from ganart.checks import told
+from ganart.config import TrainConfig
 from ganart.errors import InputError, ModelError, RunError
-from ganart.files import building, replace_with_retry, sweep_abandoned
+from ganart.files import building, replace_with_retry, sweep_abandoned, write_json
 from ganart.pack import CHUNK, MAX_ENTRIES, PACK_VERSION, check_entries, damaged
 from ganart.run import UNFINISHED, Run
 from ganart.unpacked import check_dataset, check_run, json_of
@@ -39,7 +41,7 @@ def unpack(path: Path) -> Run:
             if status.state in UNFINISHED:
                 Run(made).write_status(dataclasses.replace(status, state="stopped"))
             with in_use.launch_lock():
-                placed = _place_dataset(pictures, about["dataset"], digest) if digest else None
+                placed = _place_dataset(pictures, made, settings, about["dataset"]) if digest else None
                 try:
                     target = launch.new_folder(about["run"])
                     replace_with_retry(made, target)
@@ -67,14 +69,22 @@ def _building(kind: str) -> Iterator[Path]:
         yield build
 
 
-def _place_dataset(build: Path, name: str, digest: str) -> Path | None:
-    """Move the pictures to a free name -> where they are now; None where the workspace has them already."""
-    parent = workspace.folder("datasets")
+def _place_dataset(build: Path, made: Path, settings: TrainConfig, name: str) -> Path | None:
+    """Move the pictures to a free name -> where they are now; None where the workspace has them already.
+
+    Other pictures may lie there under their hash, which only who prepared them knows to be true. The unpacked run
+    then learns from its own: its settings name them.
+    """
+    parent, images = workspace.folder("datasets"), f"images-{settings.networks.size}.npy"
     with dataset.lock():
-        if any(store.hash == digest for store in dataset.list_datasets()):
-            return None
-        target = parent / workspace.free_name(parent, name)
-        replace_with_retry(build, target)
+        like = [store for store in dataset.list_datasets() if store.hash == settings.dataset_hash]
+        same = [store.name for store in like if filecmp.cmp(store.folder / images, build / images, False)]
+        target = None if same else parent / workspace.free_name(parent, name)
+        own = target.name if target else settings.dataset if settings.dataset in same else same[0]
+        if len(like) > len(same) and own != settings.dataset:
+            write_json(made / "config.json", config.to_dict(dataclasses.replace(settings, dataset=own)))
+        if target:
+            replace_with_retry(build, target)
         return target
 
 

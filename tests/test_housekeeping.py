@@ -422,10 +422,12 @@ def test_sweeping_leaves_what_is_there_and_what_is_in_work(make, store):
         path.write_bytes(bytes(100))
     housekeeping.sweep()
     assert old.exists() and all(path.exists() for path in written), "somebody may be at work on them"
-    for path in (old, *written):
+    own = workspace.folder("exports") / "dawn.tmp-2 final.gif"  # as somebody called it
+    own.write_bytes(b"film")
+    for path in (old, *written, own):
         os.utime(path, (0, 0))
     housekeeping.sweep()
-    assert names("exports") == names("models") == []
+    assert (names("exports"), names("models")) == ([own.name], [])
     assert names("runs") == [".unpacking-1", target.id]
     assert names("datasets") == [".preparing-1", store.name]
 

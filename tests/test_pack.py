@@ -246,6 +246,19 @@ def test_figures_torn_by_a_crash_travel_as_they_are(whole, tmp_path):
     assert target.metrics() == [{"step": 1, "kimg": 1}, {"step": 2, "kimg": 2.0}]
 
 
+def test_a_run_learns_from_its_own_pictures_whatever_lies_there_under_their_hash(whole, tmp_path):
+    images = contents(whole)["dataset/images-32.npy"]
+    forged = changed(whole, tmp_path / "forged.ganart", **{"dataset/images-32.npy": images[:-5000] + bytes(5000)})
+    runs = [unpack.unpack(path) for path in (forged, whole, whole, forged)]
+    settings = [found.config() for found in runs]
+    stores = [dataset.find(each.dataset, each.dataset_hash) for each in settings]
+    first, second = "sun-flowers-32", "sun-flowers-32-2"
+    assert [store.name for store in stores] == [first, second, second, first]
+    for store, path in zip(stores, (forged, whole, whole, forged), strict=True):
+        assert (store.folder / "images-32.npy").read_bytes() == contents(path)["dataset/images-32.npy"]
+    assert len(dataset.list_datasets()) == 2
+
+
 def test_a_pack_beside_another_leaves_that_as_it_is(there, tmp_path):
     """A run may come to bear the name of one whose only copy is its pack."""
     path = tmp_path / "sea.ganart"

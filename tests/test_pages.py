@@ -22,6 +22,7 @@ from ganart import (
     config,
     dataset,
     directions,
+    doctor,
     evaluation,
     export,
     filmconfig,
@@ -46,6 +47,7 @@ from ganart import (
 )
 from ganart.config import MOST_KIMG, NetworkConfig, TrainConfig
 from ganart.dataset import Dataset
+from ganart.doctor import Finding
 from ganart.errors import RunError
 from ganart.filmconfig import FilmConfig, Keyframe
 from ganart.forecast import Forecast, TooLargeError
@@ -1182,6 +1184,20 @@ def test_animate_says_how_large_a_film_will_be(finished):
     at = frames(open_page("animate", model=finished.id), 12)
     next(b for b in at.button if b.label == "How large?").click().run()
     assert "About " in text_of(check(at))
+
+
+@pytest.mark.parametrize(("state", "at"), [("done", "a kept state"), ("stopped", "its last")])
+def test_more_augmentation_goes_on_from_the_newest_state_that_is_not_the_end(finished, monkeypatch, state, at):
+    """What the critic knows by heart is no reason to lose what the painter has learned."""
+    put_into(finished, state)
+    found = Finding("memorising", "red", 1, "It memorises.", "Augment.", {"augment": "steered"})
+    monkeypatch.setattr(doctor, "examine", lambda *_: [found])
+    monkeypatch.setattr(launch, "branch", lambda run, step, changes: branched.append((step, changes)) or other)
+    monkeypatch.setattr(launch, "relaunch", lambda run: None)
+    branched, other = [], launch.create(finished.config(), "other")
+    other.write_status(Status("stopped"))
+    press(open_page("train", run=finished.id), "Alter pictures as needed")
+    assert branched == [(next(iter(finished.states())) if at == "a kept state" else None, {"augment": "steered"})]
 
 
 @pytest.mark.parametrize("state", ["done", "stopped"])

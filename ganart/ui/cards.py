@@ -141,7 +141,10 @@ def _figures(model: Model, card: Card, store: Dataset | None) -> None:
 
 
 def _measure(request: dict) -> None:
-    jobs.begin(request)
+    try:
+        jobs.begin(request)
+    except GanartError as error:
+        st.session_state.manage_error = str(error)
 
 
 def _table(figures: dict[str, Figure]) -> None:

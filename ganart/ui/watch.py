@@ -137,7 +137,7 @@ def _health(run: Run, found: list[Finding], measured: bool) -> None:
         st.markdown(f"{found[0].sentence} {found[0].remedy}")
         if found[0].changes:
             # What the critic knows by heart is no reason to lose what the painter has learned.
-            newest = set(found[0].changes) == {"augment"}
+            newest = set(found[0].changes) == {"augment"} and run.status().state != "done"
             at = None if newest else history.healthy(run, found[0].since)
             st.button(
                 words.changes(found[0].changes),
