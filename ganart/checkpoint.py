@@ -14,7 +14,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from ganart import workspace
+from ganart import models, workspace
 from ganart.card import Card, header, parse, read_card, unreadable
 from ganart.checks import told
 from ganart.config import NetworkConfig
@@ -183,6 +183,7 @@ def take_in(path: Path) -> str:
         if other.exists() and read_card(other).hash != card.hash:
             raise InputError(f"The name “{name}” is taken by another model. Rename the file, then open it again.")
     if not built_in.exists():
+        models.check_free(name)
         write_atomic(target, data)  # what was checked, whatever the file has become
     return name
 

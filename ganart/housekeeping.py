@@ -6,7 +6,7 @@ import secrets
 import shutil
 from pathlib import Path
 
-from ganart import dataset, disk, exported, forecast, in_use, jobs, notes, workspace
+from ganart import dataset, disk, exported, forecast, in_use, jobs, models, notes, workspace
 from ganart.dataset import Dataset
 from ganart.errors import DatasetError, GanartError, InputError, ModelError
 from ganart.files import replace_with_retry, sweep_abandoned, sweep_temporary
@@ -99,6 +99,7 @@ def rename_model(name: str, new: str) -> Path:
     with in_use.launch_lock():
         files = _model_files(name)
         if new != name:
+            models.check_free(new)
             targets = [_free(path.with_name(new + path.name.removeprefix(name))) for path in files]
             for path, target in zip(files, targets, strict=True):
                 _move(path, target)

@@ -93,8 +93,10 @@ class Job:
 
 
 def find(request: dict) -> Job:
-    """The job of this request, asked for or not."""
-    key = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()[:24]
+    """The job of this request, asked for or not. Where its model and its pictures lie does not tell it from
+    others, since they may be renamed: what they are is told by their hashes."""
+    what = {name: value for name, value in request.items() if name not in ("model", "dataset")}
+    key = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:24]
     return Job(workspace.folder("jobs") / key)
 
 

@@ -76,6 +76,13 @@ def built_in(name: str) -> Model:
     raise InputError(f"The model “{name}” that comes with ganart is gone from its folder, pretrained/.")
 
 
+def check_free(name: str) -> None:
+    """Raises InputError where a run or a model that comes with the program has this name: another one of it would
+    hide that, or be hidden."""
+    if name in {model.id for model in pretrained()} | {found.id for found in run.list_runs()}:
+        raise InputError(f"The name “{name}” is taken by another model. Choose another one.")
+
+
 def imported() -> list[Model]:
     """The models that were copied into the workspace."""
     return _lying_in(workspace.home() / "models")

@@ -9,7 +9,7 @@ import functools
 import numpy as np
 import torch
 
-from ganart import card, checkpoint, directions, images, render
+from ganart import card, checkpoint, directions, disk, images, render
 from ganart.card import Card
 from ganart.errors import InputError
 from ganart.filmconfig import FilmConfig
@@ -44,8 +44,8 @@ class Growing(Still):
         kept = model.run.checkpoints() if model.run else {}
         if len(kept) < 2:
             raise InputError(
-                f"{model.id} has {len(kept)} checkpoints of its training here, and this film needs two or more. "
-                "Take the film of its sheets, or a run of your own."
+                f"{model.id} has {disk.counted(len(kept), 'checkpoint')} of its training here, and this film "
+                "needs two or more. Take the film of its sheets, or a run of your own."
             )
         self.paths = list(kept.values())
         if model.run and model.run.model.is_file() and card.read_card(model.run.model).step > max(kept):

@@ -79,11 +79,15 @@ def read(text: str, z_dim: int, label: str = "") -> Place:
         raise InputError(f"“{text[:30]}” is no place in a latent space. Give a seed, or a link that ganart wrote.")
     try:
         data = base64.urlsafe_b64decode(text[2:] + "=" * (-len(text[2:]) % 4))
-    except binascii.Error as error:
-        raise InputError("The link was cut off somewhere. Copy it again, whole.") from error
+    except binascii.Error:
+        data = b"?"
+    if len(data) % 4:
+        raise InputError("The link was cut off somewhere. Copy it again, whole.")
     if len(data) != 4 * z_dim:
+        cut = ", or the link was cut off" if len(data) < 4 * z_dim else ""
         raise InputError(
-            f"This place has {len(data) / 4:g} values, but the model takes {z_dim}. It was found in another model."
+            f"This place has {len(data) // 4} values, but the model takes {z_dim}. It was found in another model"
+            f"{cut}."
         )
     z = np.frombuffer(data, "<f4")
     if not np.isfinite(z).all():
@@ -143,6 +147,14 @@ class Way:
         """Lay the pad anew around the place where one is."""
         self.visits[self.at] = Visit(self.place, "", self.place, MIDDLE)
         self.turn += 1
+
+    def name(self, text: str, label: str) -> None:
+        """Call a place otherwise, wherever the way leads through it."""
+
+        def named(place: Place) -> Place:
+            return replace(place, label=label[:LONGEST_LABEL]) if place.text == text else place
+
+        self.visits = [replace(v, place=named(v.place), around=named(v.around)) for v in self.visits]
 
     def step(self, by: int) -> None:
         """Back (-1) or forth (1) again, as far as the way goes."""

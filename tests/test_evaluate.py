@@ -424,6 +424,8 @@ def test_what_was_measured_before_is_known(tiny_model, prepared, wanted):
     figures = {"swd": {"value": 1.5, "floor": 1.0, "n": 20}, "of a later version": {"value": 0, "what": 1}}
     files.write_json(job.folder / "result.json", {"figures": figures})
     assert evaluation.known(model, card, prepared) == (job, {"swd": Figure(1.5, 1.0, 20)})
+    renamed = dataclasses.replace(model, path=model.path.with_stem("another-name"))
+    assert evaluation.known(renamed, card, dataclasses.replace(prepared, name="another")) is not None
 
 
 def test_the_pictures_a_model_was_trained_on_are_found_by_their_hash(tiny_model, prepared):

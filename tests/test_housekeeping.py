@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ganart import dataset, disk, housekeeping, in_use, launch, run, workspace
+from ganart import checkpoint, dataset, disk, housekeeping, in_use, launch, run, workspace
 from ganart.config import IntakeConfig
 from ganart.errors import DatasetError, InputError, ModelError, RunError
 from ganart.files import write_json
@@ -244,6 +244,18 @@ def test_a_taken_name_is_refused(make, store, picture_folder, imported, film):
     with pytest.raises(InputError, match=r"“dawn.gif” is taken"):
         housekeeping.rename_export("loop.gif", "dawn")
     assert (film.parent / "dawn.gif").read_bytes() == b"dawn" and film.is_file()
+
+
+def test_no_model_takes_the_name_of_a_run_or_of_one_that_comes_with_the_program(imported, make):
+    """It would hide it, or be hidden itself."""
+    for name in ("portraits", make("sea").id):
+        with pytest.raises(InputError, match=f"“{name}” is taken by another model"):
+            housekeeping.rename_model("lilies", name)
+        other = imported.with_stem(name)
+        shutil.copy(imported, other.parent.parent / other.name)
+        with pytest.raises(InputError, match=f"“{name}” is taken by another model"):
+            checkpoint.take_in(other.parent.parent / other.name)
+    assert names("models") == ["lilies.md", "lilies.safetensors"]
 
 
 def test_a_model_takes_what_lies_beside_it_along(imported):

@@ -645,10 +645,10 @@ def test_pictures_are_pinned_liked_and_named(painter):
     assert "**Dawn**" in text_of(at)
     at = drag(at, 0.3, 0.3)
     at = press(at, "Pin")
-    assert name_field(at).value == "Near seed 7", "it shows another picture's name"
+    assert name_field(at).value == "Near Dawn", "it shows another picture's name"
     assert kept_of(painter) == [
         Kept("7", "Dawn", pinned=True, liked=True),
-        Kept(way(at).place.text, "Near seed 7", pinned=True),
+        Kept(way(at).place.text, "Near Dawn", pinned=True),
     ]
     assert shown(at, "tray-pinned")["labels"] == ["Dawn", "Near seed 7"]
     assert shown(at, "seeds")["marks"] == {"7": "pinned"}

@@ -69,6 +69,8 @@ def _describe(thing: str) -> dict:
     from ganart import models, recipes
 
     path = workspace.given_path(thing)
+    if path.suffix.lower() == ".ganart":
+        raise InputError(f"“{path.name}” is a packed run. `unpack` it, then ask about the run.")
     if path.suffix.lower() in recipes.SUFFIXES:
         if not path.is_file():
             raise InputError(f"There is no file at “{thing}”. Check the path.")

@@ -82,7 +82,7 @@ def open_packed() -> None:
 def _take_in(folder: Path, name: str, data: memoryview) -> str:
     """Open an uploaded file -> what became of it. Raises GanartError."""
     if name.lower().endswith(".ganart"):
-        path = folder / "packed.ganart"
+        path = folder / f"{workspace.slug(Path(name).stem)}.ganart"
         write_atomic(path, data, durable=False)
         return f"Opened as {words.run_title(unpack.unpack(path))}."
     from ganart import checkpoint  # imports torch, which a gallery does not wait for

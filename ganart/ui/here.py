@@ -130,11 +130,12 @@ def _film_here(model: Model, way: Way) -> None:
 
 
 @page.error_box()
-def _rename(model: Model, place: Place, key: str) -> None:
+def _rename(model: Model, way: Way, place: Place, key: str) -> None:
     _, card = loaded.generator(model)
     name = st.session_state[key].strip()
     if name and (found := notes.find(card.hash, place.text)):
         notes.keep(card.hash, Kept(place.text, name, found.pinned, found.liked, found.line))
+        way.name(place.text, name)
 
 
 def name_of(model: Model, place: Place) -> str:
@@ -199,7 +200,7 @@ def controls(model: Model, way: Way) -> None:
                     max_chars=notes.LONGEST,
                     key=key,
                     on_change=_rename,
-                    args=(model, place, key),
+                    args=(model, way, place, key),
                 )
         st.button(
             "Add to the film",

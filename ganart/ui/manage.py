@@ -8,7 +8,7 @@ import streamlit as st
 from ganart import disk, housekeeping, pack, workspace
 from ganart.errors import GanartError, InputError
 from ganart.run import Run
-from ganart.ui import page
+from ganart.ui import page, words
 
 Done = TypeVar("Done")
 
@@ -23,11 +23,15 @@ def _attempt(work: Callable[..., Done], *arguments: object) -> Done | None:
 
 
 def message() -> None:
-    """What the last rename, pack or deletion has to say, where something went wrong or is worth telling."""
-    if error := st.session_state.pop("manage_error", None):
-        st.error(error, icon=":material/error:")
-    if told := st.session_state.pop("manage_told", None):
-        st.success(told, icon=":material/check:")
+    """What the last rename, pack or deletion has to say, where something went wrong or is worth telling. On a long
+    page it stands out of sight, and goes where the page is drawn anew; so it is told in the corner as well."""
+    for key, show, icon in (
+        ("manage_error", st.error, ":material/error:"),
+        ("manage_told", st.success, ":material/check:"),
+    ):
+        if told := st.session_state.pop(key, None):
+            show(told, icon=icon)
+            st.toast(words.plain(told), icon=icon, duration="long")
 
 
 def _named(key: str) -> str:
