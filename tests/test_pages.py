@@ -650,7 +650,7 @@ def test_pictures_are_pinned_liked_and_named(painter):
         Kept("7", "Dawn", pinned=True, liked=True),
         Kept(way(at).place.text, "Near Dawn", pinned=True),
     ]
-    assert shown(at, "tray-pinned")["labels"] == ["Dawn", "Near seed 7"]
+    assert shown(at, "tray-pinned")["labels"] == ["Dawn", "Near Dawn"]
     assert shown(at, "seeds")["marks"] == {"7": "pinned"}
     at = tell(at, "tray-pinned", "picked", 0)
     assert way(at).place.seed == 7
