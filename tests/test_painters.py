@@ -102,11 +102,11 @@ def test_a_model_that_grew_paints_its_last_state_now(grown):
     assert card.hash == grown.card().hash
 
 
-@pytest.mark.parametrize("count", [0, 1])
-def test_growth_needs_two_checkpoints(grown, count):
+@pytest.mark.parametrize(("count", "told"), [(0, "0 checkpoints"), (1, "1 checkpoint")])
+def test_growth_needs_two_checkpoints(grown, count, told):
     for path in list(grown.run.checkpoints().values())[count:]:
         path.unlink()
-    with pytest.raises(InputError, match=f"0001-grown has {count} checkpoints.*needs two or more. Take the film"):
+    with pytest.raises(InputError, match=f"0001-grown has {told} of its .*needs two or more. Take the film"):
         painters.painter(grown, GROWTH)
 
 
