@@ -23,7 +23,7 @@ from ganart import config, decoders, intake, mnist, selection, workspace
 from ganart.config import IntakeConfig
 from ganart.decoders import Progress
 from ganart.errors import DatasetError, InputError
-from ganart.files import building, flush_folder, read_json, replace_with_retry, sweep_abandoned, write_json
+from ganart.files import building, flush_folder, read_json, replace_with_retry, write_json
 
 MANIFEST_VERSION = 1
 FEW_PICTURES = 500
@@ -65,7 +65,12 @@ class Dataset:
 
     def images(self) -> np.ndarray:
         """uint8 (count, size, size, channels), memory-mapped."""
-        return np.load(self.folder / f"images-{self.settings.size}.npy", mmap_mode="r", allow_pickle=False)
+        return np.load(self.folder / _images(self.settings), mmap_mode="r", allow_pickle=False)
+
+    def has_pictures_of(self, build: Path) -> bool:
+        """Whether its pictures are those of a store of the same settings that is being built, to the byte."""
+        name = _images(self.settings)
+        return (build / name).is_file() and filecmp.cmp(self.folder / name, build / name, shallow=False)
 
     def warnings(self) -> list[str]:
         """What the artist should know before training, in plain words."""
@@ -85,6 +90,11 @@ class Dataset:
         return notes
 
 
+def _images(settings: IntakeConfig) -> str:
+    """The name of the file with the pictures."""
+    return f"images-{settings.size}.npy"
+
+
 # --- opening what is there
 
 
@@ -99,9 +109,9 @@ def open_dataset(name: str) -> Dataset:
             f"The dataset “{name}” was written by another version of ganart (manifest version "
             f"{values.get('version')!r}, this one reads {MANIFEST_VERSION}). Prepare its folder again."
         )
-    if not (folder / f"images-{values['settings']['size']}.npy").is_file():
-        raise DatasetError(f"The pictures of the dataset “{name}” are gone. Prepare its folder again.")
     settings = IntakeConfig(**{**values["settings"], "background": tuple(values["settings"]["background"])})
+    if not (folder / _images(settings)).is_file():
+        raise DatasetError(f"The pictures of the dataset “{name}” are gone. Prepare its folder again.")
     return Dataset(
         folder=folder,
         name=name,
@@ -192,7 +202,7 @@ def prepare(
         places = [[settings.crops * row + crop for crop in range(report[row].get("crops", 1))] for row in order]
         held_out = sum(map(len, places[len(order) - held_out :]))
         images = [place for some in places for place in some]
-        _write_images(build / f"images-{settings.size}.npy", rows, images, settings.size, channels)
+        _write_images(build / _images(settings), rows, images, settings.size, channels)
         rows.unlink()
         content = [hashes[row] for row in order]
         return _finish(
@@ -227,12 +237,8 @@ def _prepare_mnist(settings: IntakeConfig | None, name: str | None, progress: Pr
 @contextlib.contextmanager
 def _building() -> Iterator[Path]:
     """A folder to build a store in; what is left of it behind the block is deleted."""
-    parent = workspace.folder("datasets")
-    sweep_abandoned(parent, ".preparing-*")
     try:
-        with building(parent, ".preparing-") as folder:
-            build = folder / "store"
-            build.mkdir()
+        with building(workspace.folder("datasets"), ".preparing-") as build:
             yield build
     except OSError as error:
         raise DatasetError(
@@ -254,12 +260,12 @@ def _finish(
     """Name the finished folder; the move to its name makes it a store."""
     key = json.dumps([config.intake_to_dict(settings), channels, content])
     digest = hashlib.sha256(key.encode()).hexdigest()
-    parent, images = workspace.folder("datasets"), f"images-{settings.size}.npy"
+    parent = workspace.folder("datasets")
     with lock():  # two tabs may finish at once
         for existing in list_datasets():
             named = existing.name == name or (name is None and _made_from(existing.name, free))
             # A packed run may have brought other pictures along under this hash.
-            if existing.hash == digest and named and filecmp.cmp(existing.folder / images, build / images, False):
+            if existing.hash == digest and named and existing.has_pictures_of(build):
                 return existing
         if name is None:
             name = workspace.free_name(parent, free)

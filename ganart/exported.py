@@ -3,7 +3,6 @@
 import contextlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from ganart import export, in_use, workspace
@@ -12,7 +11,7 @@ from ganart.files import discard, replace_with_retry
 MAKING = ".making-"  # the beginning of the name of what is not whole yet
 
 
-@contextmanager
+@contextlib.contextmanager
 def making(name: str) -> Iterator[Path]:
     """A path among the exports to write a file to, hidden from all lists; what is there behind the block goes."""
     hidden = workspace.folder("exports") / f"{MAKING}{name}"

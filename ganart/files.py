@@ -164,11 +164,13 @@ def read_json(path: Path) -> dict | None:
 
 @contextlib.contextmanager
 def building(parent: Path, prefix: str) -> Iterator[Path]:
-    """A new folder in `parent` to build something in; behind the block it is deleted, with what was not moved out.
+    """A new folder in `parent` to build something in, to be moved to its place when it is whole; what is left of
+    it behind the block is deleted, and before it what others of this prefix have left a day ago.
 
-    Not one of `tempfile`'s: on Windows those are closed to all but who made them, and what is moved out stays so,
-    on another computer as well.
+    Not one of `tempfile`'s: on Windows those are closed to all but who made them, and stay so where they are
+    moved, on another computer as well.
     """
+    sweep_abandoned(parent, f"{prefix}*")
     folder = parent / f"{prefix}{secrets.token_hex(8)}"
     folder.mkdir()
     try:

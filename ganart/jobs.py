@@ -67,6 +67,11 @@ class Job:
                 return dataclasses.replace(status, state="interrupted", error="It was interrupted.")
         return status
 
+    def is_active(self) -> bool:
+        """Whether it waits or is at work."""
+        status = self.status()
+        return status is not None and status.active
+
     def _alive(self) -> bool:
         with contextlib.suppress(OSError):
             age = time.time() - (self.folder / "request.json").stat().st_mtime
@@ -134,7 +139,7 @@ def under_way(kind: str) -> list[Job]:
     found = []
     for folder in workspace.folder("jobs").iterdir():
         job = Job(folder)
-        if job.request().get("kind") == kind and (status := job.status()) is not None and status.active:
+        if job.request().get("kind") == kind and job.is_active():
             with contextlib.suppress(OSError):  # let go just now
                 found.append(((folder / "request.json").stat().st_mtime, job))
     return [job for _, job in sorted(found, key=lambda pair: pair[0])]

@@ -227,7 +227,8 @@ def _judge(
     both = torch.cat([batch.real, fake.to(batch.real.dtype)])
     both.requires_grad_(batch.gamma is not None and settings.penalty == "exact")
     shown = seen(both, batch.draws_D)
-    again = copy.deepcopy(dropout)  # its next masks, for pictures that were moved: dropout is no slope
+    # Its next masks once more, for pictures that are moved: dropout is no slope.
+    again = copy.deepcopy(dropout) if settings.penalty == "approximate" else None
     if settings.networks.d_norm == "batch":  # statistics of real and fake must not mix
         with precision():
             logits = torch.cat([D(shown[:size], dropout), D(shown[size:], dropout)])

@@ -5,7 +5,6 @@ The file and everything in it are checked before anything is believed; what a pa
 
 import contextlib
 import dataclasses
-import filecmp
 import os
 import shutil
 import struct
@@ -18,7 +17,7 @@ from ganart import config, dataset, disk, housekeeping, in_use, launch, workspac
 from ganart.checks import told
 from ganart.config import TrainConfig
 from ganart.errors import InputError, ModelError, RunError
-from ganart.files import building, replace_with_retry, sweep_abandoned, write_json
+from ganart.files import building, replace_with_retry, write_json
 from ganart.pack import CHUNK, MAX_ENTRIES, PACK_VERSION, check_entries, damaged
 from ganart.run import UNFINISHED, Run
 from ganart.unpacked import check_dataset, check_run, json_of
@@ -61,11 +60,7 @@ def unpack(path: Path) -> Run:
 @contextlib.contextmanager
 def _building(kind: str) -> Iterator[Path]:
     """A folder of the workspace to build in; what is left of it behind the block is deleted."""
-    parent = workspace.folder(kind)
-    sweep_abandoned(parent, ".unpacking-*")
-    with building(parent, ".unpacking-") as folder:
-        build = folder / "build"
-        build.mkdir()
+    with building(workspace.folder(kind), ".unpacking-") as build:
         yield build
 
 
@@ -75,10 +70,10 @@ def _place_dataset(build: Path, made: Path, settings: TrainConfig, name: str) ->
     Other pictures may lie there under their hash, which only who prepared them knows to be true. The unpacked run
     then learns from its own: its settings name them.
     """
-    parent, images = workspace.folder("datasets"), f"images-{settings.networks.size}.npy"
+    parent = workspace.folder("datasets")
     with dataset.lock():
         like = [store for store in dataset.list_datasets() if store.hash == settings.dataset_hash]
-        same = [store.name for store in like if filecmp.cmp(store.folder / images, build / images, False)]
+        same = [store.name for store in like if store.has_pictures_of(build)]
         target = None if same else parent / workspace.free_name(parent, name)
         own = target.name if target else settings.dataset if settings.dataset in same else same[0]
         if len(like) > len(same) and own != settings.dataset:

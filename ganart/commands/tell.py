@@ -66,10 +66,10 @@ def info(options: argparse.Namespace) -> None:
 
 def _describe(thing: str) -> dict:
     """{kind, …} of a model, a run or an exported file."""
-    from ganart import models, recipes
+    from ganart import models, pack, recipes
 
     path = workspace.given_path(thing)
-    if path.suffix.lower() == ".ganart":
+    if path.suffix.lower() == pack.SUFFIX:
         raise InputError(f"“{path.name}” is a packed run. `unpack` it, then ask about the run.")
     if path.suffix.lower() in recipes.SUFFIXES:
         if not path.is_file():

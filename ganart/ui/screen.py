@@ -40,7 +40,7 @@ def begin(model: Model, asked: Asked) -> None:
     if (done := job.result()) is not None and _exported(done) is None:
         shutil.rmtree(job.folder, ignore_errors=True)
     begun = str(jobs.begin(wanted).folder)
-    others = [folder for folder in _asked() if folder != begun and _is_active(Job(Path(folder)))]
+    others = [folder for folder in _asked() if folder != begun and Job(Path(folder)).is_active()]
     st.session_state.films = [begun, *others]
 
 
@@ -71,7 +71,7 @@ def show(model: Model) -> None:
                 moving.loop(model, card, path)
         st.caption("Your film will play here.")
         return
-    active = [job for job in asked if _is_active(job)]
+    active = [job for job in asked if job.is_active()]
     st.fragment(_progress, run_every=1.0 if active else None)(asked, active)
     job, status = asked[0], asked[0].status()
     if job in active or status is None:
@@ -86,15 +86,10 @@ def show(model: Model) -> None:
     _play(result, file)
 
 
-def _is_active(job: Job) -> bool:
-    status = job.status()
-    return status is not None and status.active
-
-
 def _progress(asked: list[Job], was_active: list[Job]) -> None:
     """A line for each film that is being made or waits, with the button that calls it off."""
     wanted = [Job(Path(folder)) for folder in _asked()]
-    if wanted != asked or [job for job in wanted if _is_active(job)] != was_active:
+    if wanted != asked or [job for job in wanted if job.is_active()] != was_active:
         st.rerun()
     for job in was_active:
         status = job.status() or JobStatus()
